@@ -1,0 +1,57 @@
+# xairank: `make demo` and `make test` work on a fresh clone; the first call installs everything into .venv.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.installed
+NAME   ?= default
+ARGS   ?=
+SEEDS  := 42,43,44,45,46,47,48,49,50,51
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all lint format paper tables figures bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Create .venv and install xairank with pinned versions
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "$(PYTHON) is older than 3.10; set PYTHON=python3.11, say" >&2; exit 2; }
+	@echo "Installing into $(VENV) (torch is large: a few minutes) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(READY) ## Train on rendered hazelnuts, explain, rank: a few minutes on a CPU
+	$(BIN)/python -m xairank.train experiment=demo $(ARGS)
+
+test: $(READY) ## Run the tests, without the slow ones
+	$(BIN)/python -m pytest $(ARGS)
+
+test-all: $(READY) ## Run all tests, the slow ones too
+	$(BIN)/python -m pytest -m '' $(ARGS)
+
+lint: $(READY) ## Check format, style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(READY) ## Format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+paper: $(READY) ## The paper: ten seeds, tables and figures; ARGS="trainer.max_epochs=2" overrides
+	$(BIN)/python -m xairank.train experiment=paper seed=$(SEEDS) -m $(ARGS)
+	$(BIN)/python -m xairank.tables name=$(or $(patsubst name=%,%,$(filter name=%,$(ARGS))),paper)
+	$(BIN)/python -m xairank.figures name=$(or $(patsubst name=%,%,$(filter name=%,$(ARGS))),paper)
+
+tables: $(READY) ## Tables 1-4 and the statistics of the sweep NAME=...
+	$(BIN)/python -m xairank.tables name=$(NAME) $(ARGS)
+
+figures: $(READY) ## The figures of the sweep NAME=...
+	$(BIN)/python -m xairank.figures name=$(NAME) $(ARGS)
+
+clean: ## Delete .venv and caches; never data or results
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,144 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from tests.attribution.networks import images_and_targets, likely_targets, network, relative_error
+from xairank.attribution import GradCAM, IntegratedGradients, Saliency, explain
+
+METHODS = [GradCAM(), Saliency(), IntegratedGradients(n_steps=5, batch_limit=7)]
+
+
+@pytest.fixture(scope="module")
+def model():
+    return network("efficientnet_b0")
+
+
+@pytest.fixture(params=METHODS, ids=lambda method: type(method).__name__)
+def method(request):
+    return request.param
+
+
+def state(model: nn.Module) -> list:
+    """Everything a method might leave changed."""
+    modes = [part.training for part in model.modules()]
+    flags = [parameter.requires_grad for parameter in model.parameters()]
+    hooks = [len(part._forward_hooks) + len(part._backward_hooks) for part in model.modules()]
+    return [modes, flags, hooks, [parameter.grad is None for parameter in model.parameters()]]
+
+
+@pytest.fixture
+def untidy(model):
+    """A model in training mode with one part in evaluation mode and one parameter frozen."""
+    model = copy.deepcopy(model).train()
+    next(model.children()).eval()
+    next(model.parameters()).requires_grad_(False)
+    return model
+
+
+def test_maps_have_the_images_shape_type_and_are_not_negative(method, model):
+    images, targets = images_and_targets(3)
+    maps = method(model, images, targets)
+    assert maps.shape == (3, 64, 64)
+    assert maps.dtype == images.dtype
+    assert maps.min() >= 0
+    assert not maps.requires_grad
+
+
+def test_batch_of_8_equals_8_batches_of_1(method, model):
+    images, _ = images_and_targets(8)
+    targets = likely_targets(model, images)
+    whole = method(model, images, targets)
+    single = torch.cat([method(model, images[i : i + 1], targets[i : i + 1]) for i in range(8)])
+    assert relative_error(single, whole) < 1e-5
+
+
+def test_leaves_the_model_as_it_was(method, untidy):
+    images, targets = images_and_targets(2)
+    before, weights = state(untidy), copy.deepcopy(untidy.state_dict())
+    method(untidy, images, targets)
+    assert state(untidy) == before
+    for name, value in untidy.state_dict().items():
+        assert torch.equal(value, weights[name]), name
+
+
+def test_leaves_the_model_as_it_was_after_a_wrong_target(method, untidy):
+    images, _ = images_and_targets(2)
+    before = state(untidy)
+    with pytest.raises(ValueError, match="class indices from 0 to 4"):
+        method(untidy, images, torch.tensor([0, 5]))
+    assert state(untidy) == before
+
+
+def test_leaves_the_model_as_it_was_after_the_model_fails(method, untidy, monkeypatch):
+    images, targets = images_and_targets(2)
+    before = state(untidy)
+
+    def fail(features):
+        raise RuntimeError("broken head")
+
+    monkeypatch.setattr(untidy, "forward_head", fail)
+    with pytest.raises(RuntimeError, match="broken head"):
+        method(untidy, images, targets)
+    assert state(untidy) == before
+
+
+def test_the_model_in_training_mode_gives_the_maps_of_evaluation_mode(method, model, untidy):
+    images, targets = images_and_targets(2)
+    assert torch.equal(method(untidy, images, targets), method(model, images, targets))
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_works_where_gradients_are_off(method, model, mode):
+    images, targets = images_and_targets(2)
+    expected = method(model, images, targets)
+    with mode():
+        images, targets = images_and_targets(2)
+        found = method(model, images, targets)
+    assert torch.equal(found, expected)
+
+
+def test_never_runs_the_decoder(method):
+    class WithDecoder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = network("resnet18")
+            self.decoded = 0
+
+        def forward_features(self, images):
+            return self.network.forward_features(images)
+
+        def forward_head(self, features):
+            return self.network.forward_head(features)
+
+        def decode(self, features, size):
+            self.decoded += 1
+
+        def forward(self, images):
+            self.decoded += 1
+
+    model = WithDecoder()
+    images, targets = images_and_targets(1)
+    method(model, images, targets)
+    assert model.decoded == 0
+
+
+def test_one_target_for_several_images_is_an_error(method, model):
+    images, _ = images_and_targets(3)
+    with pytest.raises(ValueError, match="one class index for each of the 3 images"):
+        method(model, images, torch.tensor([1]))
+
+
+def test_uint8_images_are_an_error(method, model):
+    with pytest.raises(ValueError, match=r"uint8, expected floating"):
+        method(model, torch.zeros(1, 3, 64, 64, dtype=torch.uint8), torch.tensor([0]))
+
+
+def test_explain_gives_the_call_s_maps_and_diagnostics_where_a_method_has_them(model):
+    images, targets = images_and_targets(2)
+    maps, diagnostics = explain(Saliency(), model, images, targets)
+    assert torch.equal(maps, Saliency()(model, images, targets))
+    assert diagnostics == {}
+    _, diagnostics = explain(IntegratedGradients(n_steps=2), model, images, targets)
+    assert diagnostics["completeness_error"].shape == (2,)

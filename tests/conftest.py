@@ -1,0 +1,54 @@
+"""Fixtures shared by the tests: a tiny category on disk, small models, and the real sample data where it is at hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SHARED = Path(__file__).parents[2] / "shared"
+CLASSES = ("crack", "hole")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real MVTec images and weights beside the checkout; tests that need them skip where they are absent."""
+    if not SHARED.is_dir():
+        pytest.skip("no ../shared with real data beside the checkout")
+    return SHARED
+
+
+def write_category(folder: Path, *, good: int = 12, defects: int = 6, size: int = 48, seed: int = 0) -> Path:
+    """A tiny category in MVTec layout: noise, with a bright bar (crack) or a dark disc (hole) as the defect."""
+    generator = np.random.default_rng(seed)
+    for part, count in (("train", good - good // 3), ("test", good // 3)):
+        for index in range(count):
+            _save(folder / part / "good" / f"{index:03}.png", _background(generator, size))
+    rows, columns = np.mgrid[:size, :size]
+    for label in CLASSES:
+        for index in range(defects):
+            image = _background(generator, size)
+            row, column = generator.integers(size // 3, 2 * size // 3, 2)
+            if label == "crack":
+                mask = (abs(rows - row) < 3) & (abs(columns - column) < size // 4)
+            else:
+                mask = (rows - row) ** 2 + (columns - column) ** 2 < (size // 8) ** 2
+            image[mask] = 250 if label == "crack" else 5
+            _save(folder / "test" / label / f"{index:03}.png", image)
+            _save(folder / "ground_truth" / label / f"{index:03}_mask.png", mask.astype(np.uint8) * 255)
+    return folder
+
+
+@pytest.fixture
+def category(tmp_path: Path) -> Path:
+    """A fresh tiny category, ``tmp_path/data/nuts``, for a test to break."""
+    return write_category(tmp_path / "data" / "nuts")
+
+
+def _background(generator: np.random.Generator, size: int) -> np.ndarray:
+    return generator.integers(90, 150, (size, size, 3), dtype=np.uint8)
+
+
+def _save(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)

@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from xairank.data.datamodule import DefectDataModule, Selections
+from xairank.errors import UserError
+
+
+def module(category, **changes):
+    options = {
+        "root": category.parent,
+        "category": category.name,
+        "image_size": 48,
+        "crop": "none",
+        "batch_size": 4,
+        "num_workers": 2,
+        "split_seed": 0,
+        "fold": 0,
+        "n_folds": 3,
+        "augment_evaluation": False,
+        "seed": 7,
+    }
+    data = DefectDataModule(**{**options, **changes})
+    data.setup()
+    return data
+
+
+def test_batches_hold_the_files_pixels_in_0_to_1_channels_last(category):
+    data = module(category)
+    batch = next(iter(data.evaluation_dataloader("test")))
+    assert batch.images.dtype == torch.float32
+    assert batch.images.is_contiguous(memory_format=torch.channels_last)
+    for image, mask, label, row in zip(*batch, strict=True):
+        sample = data.table.iloc[int(row)]
+        pixels = np.asarray(Image.open(sample["image"]))
+        assert np.array_equal((image * 255).round().permute(1, 2, 0).numpy(), pixels)
+        assert data.classes[label] == sample["label"]
+        if sample["mask"] is None:
+            assert not mask.any()
+        else:
+            assert np.array_equal(mask.numpy(), np.asarray(Image.open(sample["mask"])) > 0)
+
+
+def test_both_splits_together_are_all_samples(category):
+    data = module(category)
+    rows = [batch.rows for split in ("train", "test") for batch in data.evaluation_dataloader(split)]
+    assert sorted(torch.cat(rows).tolist()) == list(range(24))
+
+
+def test_flips_move_image_and_mask_together_and_happen_in_training_only(category):
+    data = module(category)
+    originals = {
+        int(row): (image, mask)
+        for b in data.evaluation_dataloader("train")
+        for image, mask, _, row in zip(*b, strict=True)
+    }
+    seen = set()
+    loader = data.train_dataloader()
+    for epoch in range(4):
+        loader.sampler.set_epoch(epoch)
+        for batch in loader:
+            for image, mask, _, row in zip(*batch, strict=True):
+                flips = [
+                    axes for axes in ((), (1,), (2,), (1, 2)) if torch.equal(originals[int(row)][0].flip(axes), image)
+                ]
+                assert len(flips) == 1
+                assert torch.equal(originals[int(row)][1].flip([axis - 1 for axis in flips[0]]), mask)
+                seen.add(flips[0])
+    assert seen == {(), (1,), (2,), (1, 2)}
+    again = {int(row): image for b in data.evaluation_dataloader("train") for image, _, _, row in zip(*b, strict=True)}
+    assert all(torch.equal(again[row], image) for row, (image, _) in originals.items())
+
+
+def test_evaluation_is_flipped_where_the_released_code_is_reproduced(category):
+    plain, flipped = module(category), module(category, augment_evaluation=True)
+    images = [torch.cat([batch.images for batch in data.evaluation_dataloader("test")]) for data in (plain, flipped)]
+    assert not torch.equal(*images)
+
+
+def test_class_counts_are_those_of_the_training_split(category):
+    data = module(category)
+    assert dict(zip(data.classes, data.class_counts().tolist(), strict=True)) == {"crack": 4, "good": 8, "hole": 4}
+
+
+def epoch_of(seed, epoch, count=10, batch_size=4):
+    selections = Selections(torch.arange(count), batch_size, seed, shuffle=True, flip=True)
+    selections.set_epoch(epoch)
+    return [torch.cat(parts).tolist() for parts in zip(*selections, strict=True)]
+
+
+def test_an_epoch_depends_on_seed_and_epoch_alone():
+    first = epoch_of(seed=1, epoch=3)
+    torch.manual_seed(99)
+    np.random.seed(99)
+    torch.rand(1000)
+    epoch_of(seed=1, epoch=2)
+    assert epoch_of(seed=1, epoch=3) == first
+    assert epoch_of(seed=1, epoch=4) != first
+    assert epoch_of(seed=2, epoch=3) != first
+
+
+def test_each_epoch_has_each_image_once_save_a_last_batch_of_one():
+    assert sorted(epoch_of(0, 0)[0]) == list(range(10))
+    rows = [epoch_of(0, epoch, count=9)[0] for epoch in range(6)]
+    assert all(len(set(epoch)) == len(epoch) == 8 for epoch in rows)
+    assert len({frozenset(epoch) for epoch in rows}) > 1  # another image is left out each time
+
+
+@pytest.mark.parametrize(
+    ("count", "shuffle", "batches"), [(8, True, 2), (9, True, 2), (9, False, 3), (10, True, 3), (1, True, 1)]
+)
+def test_length_is_the_number_of_batches(count, shuffle, batches):
+    selections = Selections(torch.arange(count), 4, 0, shuffle=shuffle, flip=False)
+    assert len(selections) == len(list(selections)) == batches
+
+
+@pytest.mark.parametrize("num_workers", [0, 1, 4])
+def test_an_unreadable_image_is_named_whatever_the_number_of_threads(category, num_workers):
+    (category / "test" / "crack" / "002.png").write_bytes(b"broken")
+    with pytest.raises(UserError, match=r"crack/002.png: is not an image"):
+        module(category, num_workers=num_workers)

@@ -1,0 +1,122 @@
+import pytest
+import timm
+import torch
+
+from xairank.errors import UserError
+from xairank.models import EncoderDecoder
+from xairank.models.encoder import create_encoder
+
+
+def model(name="resnet18", size=64, **options):
+    encoder = create_encoder(name, pretrained=False, weights=None)
+    return EncoderDecoder(encoder, 5, 16, size, **options).eval()
+
+
+# Strides 32, 16 (patch convolution) and 8, widths 512 to 1280.
+@pytest.mark.parametrize("name", ["resnet18", "efficientnet_b0", "mobilenetv3_small_050", "convnext_atto", "vgg11"])
+@pytest.mark.parametrize("size", [64, 80])
+def test_any_encoder_and_size_gives_a_mask_of_the_images_size(name, size):
+    network = model(name, size)
+    with torch.no_grad():
+        logits, masks = network(torch.rand(2, 3, size, size))
+    assert logits.shape == (2, 5)
+    assert masks.shape == (2, size, size)
+
+
+def test_the_decoders_widths_are_the_released_codes():
+    convolutions = [layer for layer in model().decoder if isinstance(layer, torch.nn.ConvTranspose2d)]
+    assert [layer.out_channels for layer in convolutions] == [16, 32, 16, 8, 4]
+    assert {(layer.kernel_size, layer.stride, layer.padding) for layer in convolutions} == {((4, 4), (2, 2), (1, 1))}
+
+
+@pytest.mark.parametrize(("base", "widths"), [(64, [64, 32, 16, 8, 4]), (256, [256, 128, 64, 32, 16])])
+def test_the_base_number_of_channels_sets_the_widths(base, widths):
+    encoder = create_encoder("resnet18", pretrained=False, weights=None)
+    decoder = EncoderDecoder(encoder, 5, base, 64).decoder
+    assert [layer.out_channels for layer in decoder if isinstance(layer, torch.nn.ConvTranspose2d)] == widths
+
+
+def test_the_head_is_average_pooling_and_one_linear_layer():
+    network = model()
+    features = torch.rand(3, 512, 2, 2)
+    expected = features.mean((2, 3)) @ network.head.linear.weight.T + network.head.linear.bias
+    torch.testing.assert_close(network.forward_head(features), expected)
+
+
+def test_normalisation_is_the_first_layer():
+    network, images = model(), torch.rand(2, 3, 64, 64)
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    expected = network.encoder.forward_features((images - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1))
+    torch.testing.assert_close(network.forward_features(images), expected)
+    plain = model(normalize=False)
+    torch.testing.assert_close(plain.forward_features(images), plain.encoder.forward_features(images))
+
+
+def test_weights_are_channels_last():
+    assert model().encoder.conv1.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"])
+def test_encoders_without_a_feature_map_are_named(name):
+    with pytest.raises(UserError, match="expected a map .*choose a convolutional encoder"):
+        model(name, size=224)
+
+
+def test_unknown_encoders_are_named_with_the_nearest():
+    with pytest.raises(UserError, match="model.encoder=resnet81: not a model of timm .*did you mean .*resnet"):
+        create_encoder("resnet81", pretrained=False, weights=None)
+
+
+def test_local_weights_are_loaded_without_their_classifier(tmp_path):
+    source = timm.create_model("resnet18", pretrained=False, num_classes=7)
+    torch.save(source.state_dict(), tmp_path / "weights.pth")
+    encoder = create_encoder("resnet18", pretrained=True, weights=tmp_path / "weights.pth")
+    for name, value in encoder.state_dict().items():
+        assert torch.equal(value, source.state_dict()[name]), name
+
+
+def test_real_weights_fit_their_encoder(shared):
+    encoder = create_encoder(
+        "tf_efficientnetv2_b0",
+        pretrained=True,
+        weights=shared / "weights" / "tf_efficientnetv2_b0.in1k.safetensors",
+    )
+    assert encoder.num_features == 1280
+
+
+def weights_of_another_architecture(path):
+    torch.save(timm.create_model("resnet34", pretrained=False).state_dict(), path)
+
+
+def weights_cut_in_half(path):
+    torch.save(timm.create_model("resnet18", pretrained=False).state_dict(), path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize(
+    ("write", "suffix", "message"),
+    [
+        (lambda path: None, "pth", "no such file"),
+        (weights_of_another_architecture, "pth", "not weights of model.encoder=resnet18: .* unknown, first layer"),
+        (weights_cut_in_half, "pth", "cannot be read"),
+        (lambda path: path.write_bytes(b"123"), "safetensors", "cannot be read"),
+        (lambda path: torch.save([1, 2], path), "pth", "expected a state dict"),
+    ],
+)
+def test_weights_that_do_not_fit_are_named(tmp_path, write, suffix, message):
+    path = tmp_path / f"weights.{suffix}"
+    write(path)
+    with pytest.raises(UserError, match=f"model.encoder_weights=.*{message}"):
+        create_encoder("resnet18", pretrained=False, weights=path)
+
+
+def test_a_download_that_fails_names_the_two_keys_that_help(monkeypatch):
+    def offline(*args, **kwargs):
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", offline)
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_url", offline)
+    with pytest.raises(
+        UserError, match=r"could not be downloaded .*model.encoder_weights=FILE.*model.pretrained=false"
+    ):
+        create_encoder("efficientnet_b0", pretrained=True, weights=None)

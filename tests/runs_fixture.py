@@ -1,0 +1,188 @@
+"""Run folders as training leaves them, filled with simulated scores: for whatever reads sweeps."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from xairank.runs import RunFolder
+
+METHODS = ("gradcam", "saliency", "integrated_gradients")
+CLASSES = ("crack", "cut", "hole", "print")
+N_PIXELS = 224 * 224
+
+
+def fake_config(seed: int = 42, *, fold: int = 0, name: str = "fake", **overrides: Any) -> dict[str, Any]:
+    """A resolved configuration; overrides by dotted key: ``**{"model.beta": 0}``."""
+    config: dict[str, Any] = {
+        "data": {
+            "root": "data/mvtec",
+            "category": "hazelnut",
+            "image_size": 224,
+            "crop": "center",
+            "batch_size": 32,
+            "num_workers": 4,
+            "split_seed": 0,
+            "fold": fold,
+            "n_folds": 5,
+            "augment_evaluation": False,
+            "synthetic": None,
+        },
+        "model": {
+            "encoder": "efficientnet_b0",
+            "pretrained": True,
+            "encoder_weights": None,
+            "decoder_channels": 16,
+            "beta": 1.0,
+            "mask_loss": "bce",
+            "class_weights": "balanced",
+            "normalize": True,
+            "lr": 0.001,
+        },
+        "attribution": {
+            "batch_size": 16,
+            "keep_maps": True,
+            "methods": {
+                "gradcam": {"_target_": "xairank.attribution.GradCAM"},
+                "saliency": {"_target_": "xairank.attribution.Saliency"},
+                "integrated_gradients": {
+                    "_target_": "xairank.attribution.IntegratedGradients",
+                    "n_steps": 25,
+                    "rule": "gauss_legendre",
+                    "baseline": "black",
+                    "batch_limit": 16,
+                },
+            },
+        },
+        "trainer": {"max_epochs": 30, "accelerator": "auto", "precision": "32-true"},
+        "logger": {"_target_": None},
+        "seed": seed,
+        "name": name,
+        "ranking": {"ties": "shared"},
+    }
+    for key, value in overrides.items():
+        *parents, last = key.split(".")
+        place = config
+        for parent in parents:
+            place = place[parent]
+        place[last] = value
+    return config
+
+
+def fake_samples(n_images: int, split: str) -> pd.DataFrame:
+    """Defects, as many of each class, with mask sizes that do not depend on the run."""
+    labels = [CLASSES[index % len(CLASSES)] for index in range(n_images)]
+    first = 0 if split == "train" else 500
+    names = [f"{label}/{first + index // len(CLASSES):03}" for index, label in enumerate(labels)]
+    k = np.random.default_rng(first).integers(100, 3000, n_images)
+    return pd.DataFrame({"split": split, "sample": names, "label": labels, "k": k, "n_pixels": N_PIXELS})
+
+
+def fake_tables(seed: int, fold: int, n_images: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """``scores.parquet`` and ``excluded.csv`` of a run: effects of method, image and seed, one image in ten missed."""
+    generator = np.random.default_rng([seed, fold])
+    samples = pd.concat([fake_samples(n_images * 3, "train"), fake_samples(n_images, "test")], ignore_index=True)
+    image_effect = np.random.default_rng(0).normal(0, 0.8, len(samples)) + generator.normal(0, 0.3)
+    correct = generator.random(len(samples)) > 0.1
+    samples["predicted"] = np.where(correct, samples["label"], "good")
+    samples["probability"] = np.where(correct, generator.uniform(0.7, 1, len(samples)), 0.6)
+    samples = samples.assign(seed=seed, fold=fold)
+    tables = []
+    for method, level in zip(METHODS, (0.2, -1.0, -0.8), strict=True):
+        overlap = 1 / (1 + np.exp(-(level + image_effect + generator.normal(0, 0.6, len(samples)))))
+        overlap = np.rint(overlap * samples["k"]) / samples["k"]
+        error = generator.exponential(0.02, len(samples)) if method == "integrated_gradients" else np.nan
+        tables.append(
+            samples.assign(
+                method=method, topk_overlap=overlap, topk_iou=overlap / (2 - overlap), completeness_error=error
+            )
+        )
+    columns = ["seed", "fold", "split", "sample", "label", "predicted"]
+    numbers = ["probability", "k", "n_pixels", "method", "topk_overlap", "topk_iou", "completeness_error"]
+    scores = pd.concat([table[correct] for table in tables], ignore_index=True)[columns + numbers]
+    excluded = pd.concat([samples[~correct].assign(reason="misclassified"), _good(seed, fold, n_images)])
+    return scores, excluded[[*columns, "reason"]]
+
+
+def _good(seed: int, fold: int, n_images: int) -> pd.DataFrame:
+    rows = [
+        {"split": split, "sample": f"good/{first + index:03}"}
+        for split, first, count in (("train", 0, n_images * 3), ("test", 500, n_images))
+        for index in range(count)
+    ]
+    return pd.DataFrame(rows).assign(seed=seed, fold=fold, label="good", predicted="good", reason="good")
+
+
+def fake_metrics(seed: int, fold: int, n_epochs: int, beta: float = 1.0) -> pd.DataFrame:
+    """``metrics.csv``: losses that fall and accuracies that rise, test behind train."""
+    generator = np.random.default_rng([seed, fold, 1])
+    columns: dict[str, np.ndarray] = {"epoch": np.arange(n_epochs)}
+    for split, lag in (("train", 1.0), ("test", 1.8)):
+        decay = np.exp(-np.arange(n_epochs) / 6)
+        classification = lag * (0.05 + 1.4 * decay) * generator.uniform(0.7, 1.3, n_epochs)
+        mask = lag * (0.005 + 0.5 * decay) * generator.uniform(0.9, 1.1, n_epochs)
+        columns[f"{split}_loss"] = classification + beta * mask
+        columns[f"{split}_classification_loss"] = classification
+        columns[f"{split}_mask_loss"] = mask
+        columns[f"{split}_balanced_accuracy"] = (1 - lag * (0.03 + 0.5 * decay)).clip(0.2, 1)
+    return pd.DataFrame(columns)
+
+
+def write_fake_run(
+    folder: Path, config: Mapping[str, Any], *, n_images: int = 16, n_epochs: int | None = None, complete: bool = True
+) -> Path:
+    """A run folder without maps and checkpoint.
+
+    Args:
+        folder: Of the run.
+        config: See :func:`fake_config`.
+        n_images: Defects in the test split; the training split has three times as many.
+        n_epochs: Rows of ``metrics.csv``; by default what the configuration says.
+        complete: Whether ``run.json`` is written.
+    """
+    run = RunFolder(folder, config)
+    run.claim()
+    seed, fold = config["seed"], config["data"]["fold"]
+    scores, excluded = fake_tables(seed, fold, n_images)
+    scores = scores[scores["method"].isin(config["attribution"]["methods"])]
+    run.write_table("scores.parquet", scores)
+    run.write_table("excluded.csv", excluded)
+    run.write_table("metrics.csv", fake_metrics(seed, fold, n_epochs or config["trainer"]["max_epochs"]))
+    if complete:
+        seconds = {"data": 1.0, "training": 10.0, "attribution": 5.0}
+        run.finish({"versions": {"xairank": "0.1.0"}, "git_revision": None, "device": "cpu", "seconds": seconds})
+    return folder
+
+
+def write_fake_sweep(
+    folder: Path,
+    seeds: Iterable[int] = (42, 43, 44),
+    n_images: int = 16,
+    *,
+    folds: Iterable[int] = (0,),
+    variants: Iterable[Mapping[str, Any]] = ({},),
+    n_epochs: int = 3,
+    **overrides: Any,
+) -> Path:
+    """A sweep of complete runs, one for each variant, seed and fold.
+
+    Args:
+        folder: ``multirun/<name>``.
+        seeds: Of the runs.
+        n_images: See :func:`write_fake_run`.
+        folds: Each a run a seed.
+        variants: What varies besides, by dotted key.
+        n_epochs: ``trainer.max_epochs``.
+        overrides: Of every run, by dotted key.
+    """
+    seeds, folds = list(seeds), list(folds)
+    common = {"trainer.max_epochs": n_epochs, **overrides}
+    for variant in variants:
+        for seed in seeds:
+            for fold in folds:
+                label = ",".join([f"{key}={value}" for key, value in sorted({"data.fold": fold, **variant}.items())])
+                config = fake_config(seed, fold=fold, name=folder.name, **{**common, **variant})
+                write_fake_run(folder / f"{label},seed={seed}", config, n_images=n_images)
+    return folder

@@ -1,0 +1,120 @@
+import copy
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from xairank.config import RULES, flatten, validate
+from xairank.errors import UserError
+from xairank.train import CONFIGURATION
+
+
+def composed(*overrides):
+    with initialize_config_dir(str(CONFIGURATION.resolve()), version_base="1.3"):
+        return OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
+
+
+@pytest.fixture(scope="module")
+def synthetic():
+    return composed("data=synthetic")
+
+
+def test_the_default_is_the_papers_table_1_on_hazelnut():
+    config = composed()
+    assert config["seed"] == 42
+    assert config["data"]["category"] == "hazelnut"
+    assert config["trainer"]["max_epochs"] == 30
+    assert config["data"]["batch_size"] == 32
+    assert config["model"]["lr"] == 0.001
+    assert config["data"]["num_workers"] == 4
+    assert config["model"]["beta"] == 1
+    assert config["model"]["decoder_channels"] == 16
+    assert config["model"]["encoder"] == "efficientnet_b0"
+    assert config["model"]["pretrained"] is True
+    assert list(config["attribution"]["methods"]) == ["gradcam", "saliency", "integrated_gradients"]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["data=synthetic"],
+        ["experiment=paper"],
+        ["experiment=reference_code"],
+        ["experiment=demo"],
+        ["logger=wandb"],
+    ],
+)
+def test_every_shipped_configuration_is_valid(overrides):
+    validate(composed(*overrides))
+
+
+def test_every_key_has_a_rule_and_every_rule_a_key(synthetic):
+    groups = {"data.synthetic"}  # null in data=mvtec, its own keys in data=synthetic
+    assert set(flatten(synthetic)) == set(RULES) - groups
+
+
+# Two values a key that it must not take: of another type, and out of range.
+IMPOSSIBLE = {
+    "seed": (-1, "a"),
+    "name": ("", "a/b"),
+    "data.root": ("", 3),
+    "data.category": ("../x", None),
+    "data.image_size": (16, 224.0),
+    "data.crop": ("left", None),
+    "data.batch_size": (1, "32"),
+    "data.num_workers": (-1, True),
+    "data.split_seed": (-1, None),
+    "data.fold": (-1, 5),
+    "data.n_folds": (1, 2.5),
+    "data.augment_evaluation": ("yes", 1),
+    "data.synthetic.good": (0, None),
+    "data.synthetic.defects": ({}, {"crack": 0}),
+    "data.synthetic.image_size": (8, 5000),
+    "data.synthetic.seed": (-3, "x"),
+    "data.synthetic.distractor": ("dot", None),
+    "model.encoder": ("", None),
+    "model.pretrained": ("no", 0),
+    "model.encoder_weights": ("", 5),
+    "model.decoder_channels": (0, 16.5),
+    "model.beta": (-1, float("nan")),
+    "model.mask_loss": ("dice", None),
+    "model.class_weights": ("equal", True),
+    "model.normalize": (None, "on"),
+    "model.lr": (0, float("inf")),
+    "attribution.batch_size": (0, "8"),
+    "attribution.keep_maps": ("all", None),
+    "attribution.methods": ({}, {"gradcam": {}}),
+    "trainer.max_epochs": (0, 1.5),
+    "trainer.accelerator": ("tpu9", None),
+    "trainer.precision": ("16", 32),
+    "ranking.ties": ("last", None),
+    "logger": ("csv", None),
+}
+
+
+def test_the_list_of_impossible_values_has_every_key(synthetic):
+    assert set(IMPOSSIBLE) == set(flatten(synthetic))
+
+
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in IMPOSSIBLE.items() for value in values])
+def test_an_impossible_value_is_named_with_what_is_allowed(synthetic, key, value):
+    config = copy.deepcopy(synthetic)
+    *groups, name = key.split(".")
+    place = config
+    for group in groups:
+        place = place[group]
+    place[name] = value
+    with pytest.raises(UserError) as caught:
+        validate(config)
+    message = str(caught.value)
+    assert message.startswith(f"{key}=")
+    assert "expected " in message or "folds are numbered from 0 to 4" in message
+    assert "\n" not in message
+
+
+def test_a_key_without_a_rule_is_unknown(synthetic):
+    config = copy.deepcopy(synthetic)
+    config["model"]["betta"] = 1
+    with pytest.raises(UserError, match=r"model.betta: no such key; did you mean model.beta\?"):
+        validate(config)

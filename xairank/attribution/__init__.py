@@ -1,0 +1,14 @@
+"""Attribution methods: ``(model, images, targets) -> maps``, one class a method, no hooks.
+
+The model is any module with timm's two methods: ``forward_features(images) -> (B, C, h, w)`` and
+``forward_head(features) -> (B, classes)``. The explained score is the target's logit. Images are (B, 3, H, W) in the
+model's input space, targets (B,) int64; maps are (B, H, W), of the images' type and on their device, non-negative, not
+rescaled, and independent of how the batch was cut. The model is left as it was found.
+"""
+
+from xairank.attribution.gradcam import GradCAM
+from xairank.attribution.integrated_gradients import IntegratedGradients
+from xairank.attribution.protocol import AttributionMethod, Diagnostics, Model, explain
+from xairank.attribution.saliency import Saliency
+
+__all__ = ["AttributionMethod", "Diagnostics", "GradCAM", "IntegratedGradients", "Model", "Saliency", "explain"]

@@ -1,0 +1,152 @@
+"""What each configuration key allows, and the one line a user reads when a value is not allowed."""
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from xairank.errors import UserError
+
+
+class Rule(NamedTuple):
+    """A test of one value, and the words that say what passes it."""
+
+    allowed: str
+    passes: Callable[[Any], bool]
+
+
+def _integer(low: int, high: int | None = None) -> Rule:
+    allowed = f"a whole number of at least {low}" if high is None else f"a whole number from {low} to {high}"
+    return Rule(allowed, lambda value: type(value) is int and value >= low and (high is None or value <= high))
+
+
+def _number(low: float, *, above: bool = False) -> Rule:
+    def passes(value: object) -> bool:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+            return False
+        return value > low if above else value >= low
+
+    return Rule(f"a number {'greater than' if above else 'of at least'} {low:g}", passes)
+
+
+def _choice(*options: str) -> Rule:
+    return Rule(" or ".join(options), lambda value: value in options)
+
+
+def _optional(rule: Rule) -> Rule:
+    return Rule(f"{rule.allowed}, or null", lambda value: value is None or rule.passes(value))
+
+
+_TEXT = Rule("a text", lambda value: isinstance(value, str) and value.strip() != "")
+_NAME = Rule(
+    "a plain folder name (no slash, not starting with a dot)",
+    lambda value: isinstance(value, str) and re.fullmatch(r"[^./\\][^/\\]{0,99}", value) is not None,
+)
+_SWITCH = Rule("true or false", lambda value: isinstance(value, bool))
+_COUNTS = Rule(
+    "a number of images of at least 1 for each defect class",
+    lambda value: isinstance(value, Mapping) and len(value) > 0 and all(_integer(1).passes(n) for n in value.values()),
+)
+_METHODS = Rule(
+    "at least one entry, each with a _target_",
+    lambda value: (
+        isinstance(value, Mapping)
+        and len(value) > 0
+        and all(isinstance(entry, Mapping) and "_target_" in entry for entry in value.values())
+    ),
+)
+
+# Keys below data.synthetic.defects, attribution.methods and logger are free: their parent's rule covers them.
+RULES: dict[str, Rule] = {
+    "seed": _integer(0, 2**32 - 1),
+    "name": _NAME,
+    "data.root": _TEXT,
+    "data.category": _NAME,
+    "data.image_size": _integer(32, 2048),
+    "data.crop": _choice("center", "none"),
+    "data.batch_size": _integer(2),
+    "data.num_workers": _integer(0, 256),
+    "data.split_seed": _integer(0, 2**32 - 1),
+    "data.fold": _integer(0),
+    "data.n_folds": _integer(2),
+    "data.augment_evaluation": _SWITCH,
+    "data.synthetic": Rule("null, or the keys of data=synthetic", lambda v: v is None or isinstance(v, Mapping)),
+    "data.synthetic.good": _integer(1),
+    "data.synthetic.defects": _COUNTS,
+    "data.synthetic.image_size": _integer(32, 1024),
+    "data.synthetic.seed": _integer(0, 2**32 - 1),
+    "data.synthetic.distractor": _choice("none", "sticker"),
+    "model.encoder": _TEXT,
+    "model.pretrained": _SWITCH,
+    "model.encoder_weights": _optional(_TEXT),
+    "model.decoder_channels": _integer(1, 4096),
+    "model.beta": _number(0),
+    "model.mask_loss": _choice("bce", "mse"),
+    "model.class_weights": _choice("balanced", "none"),
+    "model.normalize": _SWITCH,
+    "model.lr": _number(0, above=True),
+    "attribution.batch_size": _integer(1),
+    "attribution.keep_maps": _SWITCH,
+    "attribution.methods": _METHODS,
+    "trainer.max_epochs": _integer(1),
+    "trainer.accelerator": _choice("auto", "cpu", "gpu", "cuda", "mps"),
+    "trainer.precision": _choice("32-true", "bf16-mixed"),
+    "ranking.ties": _choice("shared", "first"),
+    "logger": Rule("one of the options of conf/logger", lambda value: isinstance(value, Mapping)),
+}
+_FREE = ("data.synthetic.defects", "attribution.methods", "logger")
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The leaves of a nested mapping by their dotted key; the free mappings are leaves of their own."""
+    leaves: dict[str, Any] = {}
+    for name, value in config.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping) and key not in _FREE:
+            leaves.update(flatten(value, f"{key}."))
+        else:
+            leaves[key] = value
+    return leaves
+
+
+def validate(config: Mapping[str, Any]) -> None:
+    """Checks every key of a resolved configuration, before anything else is done.
+
+    Raises:
+        UserError: An unknown key, or a value outside what the key allows; names the key and what is allowed.
+    """
+    for key, value in flatten(config).items():
+        if key not in RULES:
+            raise UserError(unknown_key(key, RULES))
+        if not RULES[key].passes(value):
+            raise UserError(f"{key}={_shown(value)} is not allowed: expected {RULES[key].allowed}")
+    data = config["data"]
+    if data["fold"] >= data["n_folds"]:
+        raise UserError(
+            f"data.fold={data['fold']} is not allowed: data.n_folds={data['n_folds']} folds are numbered from 0 to "
+            f"{data['n_folds'] - 1}"
+        )
+
+
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """The message for a key that does not exist, with the nearest one that does."""
+    known = list(known)
+    group = key.rpartition(".")[0]
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    siblings = sorted(name for name in known if name.rpartition(".")[0] == group) or sorted(known)
+    hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(siblings)}"
+    return f"{key}: no such key; {hint}"
+
+
+def composition_message(error: Exception) -> str:
+    """One line for what Hydra says of a wrong override, in the words of :func:`unknown_key` where a key is unknown."""
+    text = " ".join(str(error).split())
+    unknown = re.search(r"Could not override '([^']+)'", text)
+    if unknown:
+        return unknown_key(unknown.group(1), RULES)
+    return text
+
+
+def _shown(value: object) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,180 @@
+"""Wires a run: data, model, training, explanation. No logic of its own."""
+
+import logging
+import platform
+import subprocess
+import time
+import warnings
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+from xairank.attribution import AttributionMethod
+from xairank.callbacks import AttributionCallback, MetricsCallback
+from xairank.console import console
+from xairank.data.datamodule import DefectDataModule
+from xairank.data.synthetic import SyntheticCategory, render_category
+from xairank.errors import UserError
+from xairank.models import EncoderDecoder, MultitaskModule
+from xairank.models.encoder import check_encoder, create_encoder
+from xairank.runs import RunFolder
+
+Config = Mapping[str, Any]
+
+
+def run_experiment(folder: RunFolder) -> None:
+    """Trains, explains and ranks; leaves a complete run folder.
+
+    Cheap checks come first, so that a mistake in the configuration is told before data is read, and one in the data
+    before anything is written.
+
+    Raises:
+        UserError: Whatever the user must mend.
+    """
+    config = folder.config
+    check_encoder(config["model"]["encoder"])
+    methods = create_methods(config["attribution"]["methods"])
+    callbacks_record = {**describe_environment(), "seconds": {}}
+    pl.seed_everything(config["seed"], verbose=False)
+    started = time.perf_counter()
+    data = create_data(config)
+    callbacks_record["seconds"]["data"] = time.perf_counter() - started
+    module = create_module(config, data)
+    folder.claim()
+    callbacks = [
+        MetricsCallback(folder),
+        AttributionCallback(
+            folder,
+            methods,
+            batch_size=config["attribution"]["batch_size"],
+            keep_maps=config["attribution"]["keep_maps"],
+            ties=config["ranking"]["ties"],
+            record=callbacks_record,
+        ),
+        ModelCheckpoint(folder.checkpoint.parent, filename=folder.checkpoint.stem, enable_version_counter=False),
+    ]
+    trainer = create_trainer(config, callbacks)
+    callbacks_record["device"] = str(trainer.strategy.root_device)
+    fit(trainer, module, data, folder.checkpoint)
+
+
+def create_methods(entries: Config) -> dict[str, AttributionMethod]:
+    """The attribution methods by name, from ``attribution.methods``."""
+    methods = {}
+    for name, entry in entries.items():
+        try:
+            methods[name] = instantiate(entry)
+        except InstantiationException as error:
+            cause = " ".join(str(error.__cause__ or error).split())
+            raise UserError(f"attribution.methods.{name}: {cause}; mend the entry or remove it") from None
+    return methods
+
+
+def create_data(config: Config) -> DefectDataModule:
+    """The data module, set up; a synthetic category is rendered first where it is not there yet."""
+    options = dict(config["data"])
+    synthetic = options.pop("synthetic")
+    root = Path(options.pop("root")).expanduser()
+    if synthetic is not None:
+        render_category(root / options["category"], SyntheticCategory(**synthetic))
+    data = DefectDataModule(root=root, seed=config["seed"], **options)
+    data.setup()
+    return data
+
+
+def create_module(config: Config, data: DefectDataModule) -> MultitaskModule:
+    """The model with its encoder's weights, ready to train."""
+    options = config["model"]
+    weights = options["encoder_weights"] and Path(options["encoder_weights"]).expanduser()
+    encoder = create_encoder(options["encoder"], pretrained=options["pretrained"], weights=weights)
+    model = EncoderDecoder(
+        encoder,
+        len(data.classes),
+        options["decoder_channels"],
+        config["data"]["image_size"],
+        normalize=options["normalize"],
+    )
+    counts = data.class_counts()
+    balanced = counts.sum() / (len(counts) * counts)
+    return MultitaskModule(
+        model,
+        len(data.classes),
+        beta=options["beta"],
+        mask_loss=options["mask_loss"],
+        class_weights=balanced if options["class_weights"] == "balanced" else None,
+        lr=options["lr"],
+        seed=config["seed"],
+    )
+
+
+def create_trainer(config: Config, callbacks: list[pl.Callback]) -> pl.Trainer:
+    """Lightning's trainer, deterministic, in silence but for a progress bar."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")  # batches come from memory
+    options = config["trainer"]
+    logger = config["logger"]
+    if console.is_terminal:
+        callbacks = [*callbacks, RichProgressBar(leave=False)]
+    try:
+        return pl.Trainer(
+            max_epochs=options["max_epochs"],
+            accelerator=options["accelerator"],
+            precision=options["precision"],
+            devices=1,
+            deterministic=True,
+            callbacks=callbacks,
+            logger=instantiate(logger) if logger.get("_target_") else False,
+            enable_progress_bar=console.is_terminal,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=1,
+        )
+    except MisconfigurationException as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"trainer.accelerator={options['accelerator']}: {reason}; try trainer.accelerator=auto"
+        ) from None
+
+
+def fit(trainer: pl.Trainer, module: MultitaskModule, data: DefectDataModule, checkpoint: Path) -> None:
+    """Trains, from the last checkpoint where there is one.
+
+    Raises:
+        UserError: The checkpoint cannot be read.
+    """
+    resume = str(checkpoint) if checkpoint.is_file() else None
+    if resume:
+        try:
+            torch.load(resume, map_location="cpu", weights_only=True, mmap=True)
+        except Exception as error:  # zip, pickle and I/O faults all mean the same to a user
+            raise UserError(
+                f"{checkpoint}: cannot be read ({type(error).__name__}); delete it to train this run anew"
+            ) from None
+    trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
+
+
+def describe_environment() -> dict[str, Any]:
+    """Versions and revision, for ``run.json``."""
+    packages = ("xairank", "torch", "torchvision", "pytorch-lightning", "timm", "torchmetrics", "numpy", "pandas")
+    versions = {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}}
+    return {"versions": versions, "git_revision": _git_revision(), "platform": platform.platform()}
+
+
+def _git_revision() -> str | None:
+    """The revision of the checkout this package runs from; None for an installed package."""
+    folder = Path(__file__).parents[1]
+    if not (folder / ".git").exists():
+        return None
+    try:
+        command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,145 @@
+"""Figures of one sample: its twelve panels (Figure 6) and the making of its Grad-CAM map (Figure 3)."""
+
+from collections.abc import Mapping
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from xairank.figures.style import DOUBLE_COLUMN, MethodStyle, display_name, new_figure, note, wrapped
+from xairank.maps import Maps
+
+PANEL = 1.75  # inches at most
+_MAP_COLORS = "magma"
+_BRIGHTEST = 0.995  # quantile of a map shown as the brightest colour: single peaks would leave all else dark
+_MASK_GREY = 0.4
+_COVER = 0.8  # opacity of the map's highest values over the image
+_TIMES = "\N{MULTIPLICATION SIGN}"
+
+
+def draw_sample(maps: Maps, index: int, scores: pd.DataFrame, styles: Mapping[str, MethodStyle], basis: str) -> Figure:
+    """Figure 6: image and masks; then a column a method with its map, its top-K pixels and those inside the mask.
+
+    Args:
+        maps: Of the run.
+        index: The sample's place in ``maps``.
+        scores: By method: ``topk_overlap`` and ``rank`` of this sample in this run.
+        styles: Of the methods, in order.
+        basis: The line that says which run this is.
+    """
+    methods = [method for method in styles if method in maps.methods]
+    columns = max(3, len(methods))
+    size = min(PANEL, (DOUBLE_COLUMN - 0.5) / columns)
+    figure = new_figure(DOUBLE_COLUMN, 4 * (size + 0.17) + 0.8, images=True)
+    panels = figure.subplots(4, columns)
+    for axes in panels.flat:
+        _clear(axes)
+    mask = maps.masks[index]
+    _show(panels[0, 0], maps.images[index], "Input image")
+    _show_grey(panels[0, 1], mask, "Ground-truth mask")
+    _show_grey(panels[0, 2], maps.predicted_masks[index], "Predicted mask")
+    for column, method in enumerate(methods):
+        attribution = maps.maps[index, maps.methods.index(method)]
+        topk = topk_pixels(attribution, int(mask.sum()))
+        _show_map(panels[1, column], attribution, styles[method].label)
+        _show_grey(panels[2, column], topk, "")
+        overlap = f"Overlap {scores.loc[method, 'topk_overlap']:.3f}"
+        _show_grey(panels[3, column], np.where(topk & mask, 1.0, _MASK_GREY * mask), overlap)
+    for axes, label in zip(panels[1:, 0], ("Attribution", "Top-K pixels", "Top-K in mask"), strict=True):
+        axes.set_ylabel(label)
+    figure.suptitle(wrapped(figure, sample_title(maps, index, scores.loc[methods], styles)))
+    note(figure, f"Grey: the mask. Maps from zero to their 99.5th percentile. {basis}")
+    return figure
+
+
+def draw_gradcam(maps: Maps, index: int, method: str, styles: Mapping[str, MethodStyle], basis: str) -> Figure:
+    """Figure 3: the input, the class activation map, the same upsampled, and the overlay of both.
+
+    Args:
+        maps: Of the run, with ``class_activation``.
+        index: The sample's place in ``maps``.
+        method: Whose map is the class activation upsampled.
+        styles: Of the methods.
+        basis: The line that says which run this is.
+    """
+    assert maps.class_activation is not None
+    activation, attribution = maps.class_activation[index], maps.maps[index, maps.methods.index(method)]
+    size = (DOUBLE_COLUMN - 0.2) / 4
+    figure = new_figure(DOUBLE_COLUMN, size + 0.45, images=True)
+    panels = figure.subplots(1, 4)
+    for axes in panels:
+        _clear(axes)
+    height, width = attribution.shape
+    _show(panels[0], maps.images[index], "Input image")
+    _show_map(panels[1], activation, f"{styles[method].label}, {activation.shape[0]} {_TIMES} {activation.shape[1]}")
+    _show_map(panels[2], attribution, f"Upsampled to {height} {_TIMES} {width}")
+    _show(panels[3], _overlay(maps.images[index], attribution), "Overlay")
+    note(figure, f"Sample {maps.samples[index]} | {_prediction(maps, index)} | {basis}")
+    return figure
+
+
+def sample_title(maps: Maps, index: int, scores: pd.DataFrame, styles: Mapping[str, MethodStyle]) -> str:
+    """The paper's title of Figure 6 in two lines, with names for abbreviations and equals signs between tied methods."""
+    ranks = scores["rank"]
+    by_rank = [[styles[method].label for method in ranks.index[ranks == rank]] for rank in sorted(ranks.unique())]
+    places = [" = ".join(tied) for tied in by_rank]
+    parts = [
+        f"Sample {maps.samples[index]}",
+        _prediction(maps, index),
+        f"K: {int(maps.masks[index].sum())}",
+        f"Winner: {places[0]} (top-K overlap {scores['topk_overlap'].max():.3f})",
+        f"Ranking: {' > '.join(places)}",
+        f"Ranks [{', '.join(styles[method].label for method in ranks.index)}]: [{', '.join(f'{r:g}' for r in ranks)}]",
+    ]
+    return " | ".join(parts[:4]) + "\n" + " | ".join(parts[4:])
+
+
+def topk_pixels(attribution: NDArray[np.floating], k: int) -> NDArray[np.bool_]:
+    """Exactly ``k`` pixels (H, W) with the highest values, drawn at random, always alike, among tied ones."""
+    lottery = np.random.default_rng(0).random(attribution.size)
+    order = np.lexsort((lottery, -attribution.ravel().astype(np.float64)))
+    chosen = np.zeros(attribution.size, bool)
+    chosen[order[:k]] = True
+    return chosen.reshape(attribution.shape)
+
+
+def _prediction(maps: Maps, index: int) -> str:
+    predicted, label = display_name(maps.predicted[index]), display_name(maps.labels[index])
+    return f"Predicted: {predicted} ({maps.probability[index]:.2%}) | True: {label}"
+
+
+def _overlay(image: NDArray[np.uint8], attribution: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Image (H, W, 3) in [0, 1] under the map's colours, which cover the more the higher the map is."""
+    strength = np.clip(attribution / _brightest(attribution), 0, 1)[..., None]
+    colors = mpl.colormaps[_MAP_COLORS](strength[..., 0])[..., :3]
+    return (1 - _COVER * strength) * (image / 255) + _COVER * strength * colors
+
+
+def _brightest(attribution: NDArray[np.floating]) -> float:
+    return float(np.quantile(attribution, _BRIGHTEST)) or float(attribution.max()) or 1.0
+
+
+def _clear(axes: Axes) -> None:
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.grid(visible=False)
+    axes.set_box_aspect(1)
+
+
+def _show(axes: Axes, image: NDArray, title: str) -> None:
+    axes.imshow(image, interpolation="nearest", aspect="auto")
+    axes.set_title(title, pad=3)
+
+
+def _show_grey(axes: Axes, image: NDArray, title: str) -> None:
+    axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+    axes.set_title(title, pad=3)
+
+
+def _show_map(axes: Axes, attribution: NDArray[np.floating], title: str) -> None:
+    highest = _brightest(attribution)
+    axes.imshow(attribution, cmap=_MAP_COLORS, vmin=0, vmax=highest, interpolation="nearest", aspect="auto")
+    axes.set_title(title, pad=3)

@@ -1,0 +1,151 @@
+"""How every figure looks: sizes, fonts, and one colour, marker, line and hatch a method, whatever the figure."""
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Patch
+
+from xairank.files import atomic
+
+SINGLE_COLUMN, DOUBLE_COLUMN = 3.5, 7.2  # inches
+FORMATS = ("pdf", "svg", "png")
+KNOWN_METHODS = ("gradcam", "saliency", "integrated_gradients")
+CHANCE: dict[str, Any] = {"color": "0.35", "linestyle": (0, (1, 1.2)), "linewidth": 1.2}
+SPLITS = {"train": "Training set", "test": "Test set"}
+
+# STIX comes with matplotlib, so a figure is the same on every machine; type 42 embeds it as TrueType, as journals ask.
+RC = {
+    "font.family": "STIXGeneral",
+    "mathtext.fontset": "stix",
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.labelsize": 8.5,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "figure.titlesize": 8.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": "0.88",
+    "grid.linewidth": 0.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.3,
+    "hatch.linewidth": 0.5,
+    "legend.frameon": False,
+    "legend.handlelength": 2.8,
+    "figure.facecolor": "white",
+    "savefig.dpi": 300,
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "svg.hashsalt": "xairank",
+}
+
+_CHARACTERS_PER_INCH = 16  # of the note's and the titles' letters, on the safe side
+# Okabe and Ito's colours (grey for their black), ordered so that neighbours also differ without colour.
+_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#777777", "#56B4E9", "#D55E00", "#F0E442")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+_LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (3, 3)), (0, (1, 3)))
+_HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "||||", "----", "oooo")
+
+
+@dataclass(frozen=True)
+class MethodStyle:
+    """How one method is drawn, and the name it is shown by."""
+
+    label: str
+    color: str
+    marker: str
+    line: Any
+    hatch: str
+
+
+def display_name(name: str) -> str:
+    """What a figure calls a method or class: ``integrated_gradients`` is "Integrated gradients"; any name works."""
+    words = name.replace("_", " ").replace("gradcam", "Grad-CAM").split()
+    text = " ".join(words) or name
+    return text[0].upper() + text[1:] if text else text
+
+
+def in_order(methods: Iterable[str]) -> list[str]:
+    """The distinct methods: the paper's three first, then the others as they come."""
+    found = dict.fromkeys(methods)
+    return [name for name in KNOWN_METHODS if name in found] + [name for name in found if name not in KNOWN_METHODS]
+
+
+def method_styles(methods: Iterable[str]) -> dict[str, MethodStyle]:
+    """A style a method, in order; the paper's three keep theirs whichever of them are there."""
+    ordered = in_order(methods)
+    others = [name for name in ordered if name not in KNOWN_METHODS]
+    places = {name: place for place, name in enumerate([*KNOWN_METHODS, *others])}
+    return {name: _style(name, places[name]) for name in ordered}
+
+
+def new_figure(width: float, height: float, *, images: bool = False) -> Figure:
+    """An empty figure, sizes in inches, whose parts are laid out without overlapping; ``images`` are put close."""
+    space = 0.01 if images else 0.05
+    layout = ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=space, hspace=space, compress=images)
+    return Figure(figsize=(width, height), layout=layout)
+
+
+def note(figure: Figure, text: str) -> None:
+    """Writes below everything what the figure shows and rests on, in as many lines as it takes."""
+    figure.supxlabel(wrapped(figure, text), fontsize=8, color="0.25")
+
+
+def wrapped(figure: Figure, text: str) -> str:
+    """Text cut into lines that fit the figure's width."""
+    width = int(figure.get_figwidth() * _CHARACTERS_PER_INCH)
+    return "\n".join(textwrap.fill(line, width) for line in text.splitlines())
+
+
+def legend(figure: Figure, styles: Mapping[str, MethodStyle]) -> None:
+    """A legend of the methods above everything, as filled and hatched patches."""
+    handles = [Patch(facecolor=s.color, hatch=s.hatch, edgecolor="white", label=s.label) for s in styles.values()]
+    figure.legend(handles=handles, loc="outside upper center", ncols=4, handleheight=1.0)
+
+
+def share_axis(axes: Axes) -> None:
+    """Makes the y axis one of shares, from 0 to 1."""
+    axes.set_ylim(-0.03, 1.03)
+
+
+def save(figure: Figure, path: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Writes the figure once a format, without dates, so that the same runs give the same files.
+
+    Args:
+        figure: Drawn with :data:`RC`.
+        path: Without a suffix.
+        formats: Of :data:`FORMATS`.
+
+    Returns:
+        The files.
+    """
+    undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
+    files = [path.with_name(f"{path.name}.{suffix}") for suffix in formats]
+    with mpl.rc_context(RC):
+        for file, suffix in zip(files, formats, strict=True):
+            with atomic(file) as temporary:
+                figure.savefig(temporary, format=suffix, metadata=undated[suffix])
+    return files
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: "1 seed", "10 seeds"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _style(name: str, place: int) -> MethodStyle:
+    place %= len(_COLORS)
+    return MethodStyle(display_name(name), _COLORS[place], _MARKERS[place], _LINES[place], _HATCHES[place])

@@ -1,0 +1,140 @@
+"""One encoder, two outputs: the class from its pooled features, the defect mask from its feature map."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from xairank.errors import UserError
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Normalize(nn.Module):
+    """Shifts and scales channels inside the model, so that the model's input stays in [0, 1] and black is 0."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) in [0, 1] -> the encoder's input."""
+        return (images - self.mean) / self.std
+
+
+class LinearHead(nn.Module):
+    """Average pooling over the feature map, dropout, one linear layer: features (B, C, h, w) -> logits (B, classes)."""
+
+    def __init__(self, channels: int, n_classes: int, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(channels, n_classes)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits, not probabilities."""
+        return self.linear(self.dropout(features.mean(dim=(2, 3))))
+
+
+class Decoder(nn.Sequential):
+    """Feature map (B, C, h, w) -> mask logits (B, 1, h * 2**stages, w * 2**stages).
+
+    Each stage doubles the resolution: ConvTranspose2d(4, 2, 1) - BatchNorm - ReLU - Conv2d(3) - BatchNorm - ReLU. For
+    five stages and a base of b channels the widths are those of the released code: b, max(b/2, 32), max(b/4, 16),
+    max(b/8, 8), max(b/16, 4).
+    """
+
+    def __init__(self, channels: int, base: int, stages: int) -> None:
+        widths = [base] + [max(base >> stage, 64 >> stage, 4) for stage in range(1, stages)]
+        layers: list[nn.Module] = []
+        for width in widths:
+            layers += [
+                nn.ConvTranspose2d(channels, width, kernel_size=4, stride=2, padding=1),
+                nn.BatchNorm2d(width),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(width, width, kernel_size=3, padding=1),
+                nn.BatchNorm2d(width),
+                nn.ReLU(inplace=True),
+            ]
+            channels = width
+        super().__init__(*layers, nn.Conv2d(channels, 1, kernel_size=3, padding=1))
+
+
+class EncoderDecoder(nn.Module):
+    """The paper's multitask model (section 3.2), for any convolutional timm encoder.
+
+    Speaks timm's protocol, ``forward_features`` and ``forward_head``, so that attribution never runs the decoder.
+
+    Args:
+        encoder: A network with ``forward_features(images) -> (B, C, h, w)``.
+        n_classes: Classes of the head.
+        decoder_channels: Base number of decoder channels.
+        image_size: Height and width of the input, in pixels; the decoder's number of stages follows from it.
+        normalize: Whether the first layer applies the encoder's (else ImageNet's) mean and standard deviation.
+
+    Raises:
+        UserError: The encoder gives no spatial feature map.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, n_classes: int, decoder_channels: int, image_size: int, *, normalize: bool = True
+    ) -> None:
+        super().__init__()
+        statistics = getattr(encoder, "pretrained_cfg", {})
+        mean, std = statistics.get("mean", IMAGENET_MEAN), statistics.get("std", IMAGENET_STD)
+        self.normalize = Normalize(mean, std) if normalize else nn.Identity()
+        self.encoder = encoder
+        channels, stages = _feature_map(encoder, image_size)
+        self.head = LinearHead(channels, n_classes)
+        self.decoder = Decoder(channels, decoder_channels, stages)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) in [0, 1] -> the encoder's last feature map (B, C, h, w)."""
+        features: Tensor = self.encoder.forward_features(self.normalize(images))  # type: ignore[operator]
+        return features
+
+    def forward_head(self, features: Tensor) -> Tensor:
+        """Feature map (B, C, h, w) -> logits (B, classes)."""
+        logits: Tensor = self.head(features)
+        return logits
+
+    def decode(self, features: Tensor, size: tuple[int, int]) -> Tensor:
+        """Feature map (B, C, h, w) -> mask logits (B, H, W) for ``size`` = (H, W) of the images."""
+        logits: Tensor = self.decoder(features)
+        if logits.shape[-2:] != size:  # encoders whose feature map is not the input's size over a power of two
+            logits = functional.interpolate(logits, size=size, mode="nearest-exact")
+        return logits.squeeze(1)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (B, 3, H, W) in [0, 1] -> class logits (B, classes), mask logits (B, H, W)."""
+        features = self.forward_features(images)
+        return self.forward_head(features), self.decode(features, (images.shape[-2], images.shape[-1]))
+
+
+def _feature_map(encoder: nn.Module, image_size: int) -> tuple[int, int]:
+    """Channels of the feature map, and how often it must be doubled to reach the image's size."""
+    training = encoder.training
+    encoder.eval()
+    try:
+        with torch.no_grad():
+            features = encoder.forward_features(torch.zeros(1, 3, image_size, image_size))  # type: ignore[operator]
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise UserError(
+            f"data.image_size={image_size}: the encoder cannot take it ({' '.join(str(error).split())[:120]}); choose "
+            "another size or model.encoder"
+        ) from None
+    finally:
+        encoder.train(training)
+    channels = getattr(encoder, "num_features", None)
+    if not isinstance(features, Tensor) or features.ndim != 4 or features.shape[1] != channels:
+        found = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
+        raise UserError(
+            f"model.encoder: {type(encoder).__name__} gives features {found}, expected a map (1, {channels}, h, w); "
+            "choose a convolutional encoder, such as efficientnet_b0, resnet50 or convnext_tiny"
+        )
+    stages = max(0, round(torch.log2(torch.tensor(image_size / features.shape[-1])).item()))
+    return features.shape[1], stages

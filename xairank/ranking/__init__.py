@@ -1,0 +1,1 @@
+"""Scores of a sweep -> ranks, wins, intervals, tests. Pandas; no torch."""
