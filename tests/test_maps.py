@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from xairank.errors import UserError
-from xairank.maps import Maps, read_maps, write_maps
+from xairank.maps import Maps, join_maps, read_maps, write_maps
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False, width=32, allow_subnormal=True)
 SPECIAL = st.sampled_from([0.0, -0.0, 1e-45, -1e-45, 1.1754944e-38, 1.0, 1.0000001, 3.4028235e38, -3.4028235e38])
@@ -159,3 +159,19 @@ def test_missing_or_damaged_file_is_one_line(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(UserError, match="not a readable maps file"):
         read_maps(path)
+
+
+def test_join_maps_keeps_order_and_every_field() -> None:
+    first = make_maps(np.random.default_rng(6).random((2, 2, 16, 16), dtype=np.float32))
+    second = replace(make_maps(np.ones((1, 2, 16, 16), np.float32)), samples=["hole/000"], labels=["hole"])
+    joined = join_maps([first, second])
+    assert joined.samples == ["crack/000", "crack/001", "hole/000"]
+    assert joined.labels == ["crack", "crack", "hole"]
+    assert joined.methods == first.methods
+    np.testing.assert_array_equal(joined.maps[2:], second.maps)
+    assert {len(getattr(joined, name)) for name in ("probability", "images", "masks", "class_activation")} == {3}
+
+
+def test_join_maps_without_class_activation() -> None:
+    part = make_maps(np.ones((1, 1, 8, 8), np.float32), class_activation=False)
+    assert join_maps([part, part]).class_activation is None

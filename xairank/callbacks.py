@@ -13,6 +13,7 @@ from xairank.console import console, progress
 from xairank.data.datamodule import DefectDataModule
 from xairank.maps import join_maps, write_maps
 from xairank.models import MultitaskModule
+from xairank.ranking.wins import Ties
 from xairank.runs import RunFolder
 from xairank.scoring import score_samples
 from xairank.summary import print_summary
@@ -64,7 +65,7 @@ class AttributionCallback(Callback):
         *,
         batch_size: int,
         keep_maps: bool,
-        ties: str,
+        ties: Ties,
         record: dict[str, Any],
     ) -> None:
         self.folder = folder

@@ -42,13 +42,7 @@ def run_experiment(folder: RunFolder) -> None:
     config = folder.config
     check_encoder(config["model"]["encoder"])
     methods = create_methods(config["attribution"]["methods"])
-    callbacks_record = {**describe_environment(), "seconds": {}}
-    pl.seed_everything(config["seed"], verbose=False)
-    started = time.perf_counter()
-    data = create_data(config)
-    callbacks_record["seconds"]["data"] = time.perf_counter() - started
-    module = create_module(config, data)
-    folder.claim()
+    record: dict[str, Any] = {**describe_environment(), "seconds": {}}
     callbacks = [
         MetricsCallback(folder),
         AttributionCallback(
@@ -57,12 +51,18 @@ def run_experiment(folder: RunFolder) -> None:
             batch_size=config["attribution"]["batch_size"],
             keep_maps=config["attribution"]["keep_maps"],
             ties=config["ranking"]["ties"],
-            record=callbacks_record,
+            record=record,
         ),
         ModelCheckpoint(folder.checkpoint.parent, filename=folder.checkpoint.stem, enable_version_counter=False),
     ]
     trainer = create_trainer(config, callbacks)
-    callbacks_record["device"] = str(trainer.strategy.root_device)
+    record["device"] = str(trainer.strategy.root_device)
+    pl.seed_everything(config["seed"], verbose=False)
+    started = time.perf_counter()
+    data = create_data(config)
+    record["seconds"]["data"] = time.perf_counter() - started
+    module = create_module(config, data)
+    folder.claim()
     fit(trainer, module, data, folder.checkpoint)
 
 
@@ -118,7 +118,8 @@ def create_module(config: Config, data: DefectDataModule) -> MultitaskModule:
 def create_trainer(config: Config, callbacks: list[pl.Callback]) -> pl.Trainer:
     """Lightning's trainer, deterministic, in silence but for a progress bar."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")  # batches come from memory
+    for harmless in ("does not have many workers", "Checkpoint directory .* exists", "isinstance.treespec, LeafSpec"):
+        warnings.filterwarnings("ignore", f".*{harmless}")
     options = config["trainer"]
     logger = config["logger"]
     if console.is_terminal:

@@ -62,7 +62,8 @@ def score_samples(
         classes: Names of the model's classes, in order.
         methods: The methods by name.
         batch_size: Images explained at once.
-        predict_masks: Images (B, 3, H, W) -> predicted masks (B, H, W) in [0, 1], kept with the maps; None keeps no maps.
+        predict_masks: Images (B, 3, H, W) -> predicted masks (B, H, W) in [0, 1], kept with the maps; None keeps
+            no maps.
         advance: Called with the number of samples that are done, for a progress bar.
     """
     device = next(model.parameters()).device

@@ -23,23 +23,27 @@ PACKAGE = Path(__file__).parent
 # An installed wheel carries the configuration inside the package, a checkout beside it.
 CONFIGURATION = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parent / "conf"
 
-_failed: list[str] = []
+# Hydra would print its own words around an exception, so a user's mistakes are collected here and told by main().
+_mistakes: list[UserError] = []
+_failures: list[str] = []  # of a sweep, a line a run
 
 
 @hydra.main(config_path=str(CONFIGURATION), config_name="train", version_base="1.3")
 def _job(config: DictConfig) -> None:
-    hydra_config = HydraConfig.get()
-    if hydra_config.mode != RunMode.MULTIRUN:
-        run(config, list(hydra_config.overrides.task))
-        return
+    job = HydraConfig.get()
     try:
-        run(config, list(hydra_config.overrides.task))
-    except UserError as error:  # the other runs of a sweep go on
-        print_error(error)
-        _failed.append(f"{hydra_config.job.override_dirname}: {error}")
+        run(config, list(job.overrides.task))
+    except UserError as error:
+        if job.mode != RunMode.MULTIRUN:
+            _mistakes.append(error)
+            return
+        print_error(error)  # at once; the other runs of the sweep go on
+        _failures.append(f"{job.job.override_dirname}: {error}")
     except Exception as error:
+        if job.mode != RunMode.MULTIRUN:
+            raise
         traceback.print_exc()
-        _failed.append(f"{hydra_config.job.override_dirname}: {type(error).__name__}: {error}")
+        _failures.append(f"{job.job.override_dirname}: {type(error).__name__}: {error}")
 
 
 def run(config: DictConfig, overrides: list[str]) -> Path:
@@ -76,13 +80,16 @@ def run(config: DictConfig, overrides: list[str]) -> Path:
 def main() -> None:
     """Runs Hydra; what it finds wrong becomes one line."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hands us the exception instead of a printed trace
-    _failed.clear()
+    _mistakes.clear()
+    _failures.clear()
     try:
         _job()
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(composition_message(error)) from None
-    if _failed:
-        print(f"xairank: {len(_failed)} runs of the sweep failed:", *_failed, sep="\n  ", file=sys.stderr)
+    if _mistakes:
+        raise _mistakes[0]
+    if _failures:
+        print(f"xairank: {len(_failures)} runs of the sweep failed:", *_failures, sep="\n  ", file=sys.stderr)
         sys.exit(2)
 
 

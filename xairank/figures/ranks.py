@@ -48,8 +48,21 @@ def draw_critical_difference(
     return figure
 
 
+def pairwise_wins(images: pd.DataFrame) -> pd.DataFrame:
+    """Share of images on which the row's method beats the column's, ties counted half; 0.5 on the diagonal.
+
+    Args:
+        images: Overlaps, images by methods.
+    """
+    shares = {
+        other: [(images[method].gt(images[other]) + images[method].eq(images[other]) / 2).mean() for method in images]
+        for other in images
+    }
+    return pd.DataFrame(shares, index=images.columns)
+
+
 def draw_pairwise(wins: pd.DataFrame, styles: Mapping[str, MethodStyle], basis: str) -> Figure:
-    """Share of images on which the row's method beats the column's, ties counted half.
+    """The matrix of :func:`pairwise_wins`, in numbers and shades.
 
     Args:
         wins: Shares in [0, 1], methods by methods; the diagonal is not shown.
@@ -75,7 +88,7 @@ def draw_pairwise(wins: pd.DataFrame, styles: Mapping[str, MethodStyle], basis: 
         yticklabels=labels,
         cbar=False,
     )
-    axes.set_title("Share of images on which the row beats the column")
+    axes.set(xlabel="", ylabel="", title="Share of images on which the row beats the column")
     axes.tick_params(length=0, rotation=0)
     axes.grid(visible=False)
     note(figure, f"Ties count half. {basis}")

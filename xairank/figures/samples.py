@@ -1,5 +1,6 @@
 """Figures of one sample: its twelve panels (Figure 6) and the making of its Grad-CAM map (Figure 3)."""
 
+import textwrap
 from collections.abc import Mapping
 
 import matplotlib as mpl
@@ -9,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from xairank.figures.style import DOUBLE_COLUMN, MethodStyle, display_name, new_figure, note, wrapped
+from xairank.figures.style import DOUBLE_COLUMN, MethodStyle, new_figure, note, wrapped
 from xairank.maps import Maps
+from xairank.names import display_name
 
-PANEL = 1.75  # inches at most
+PANEL = 1.6  # inches at most
 _MAP_COLORS = "magma"
 _BRIGHTEST = 0.995  # quantile of a map shown as the brightest colour: single peaks would leave all else dark
 _MASK_GREY = 0.4
@@ -44,14 +46,15 @@ def draw_sample(maps: Maps, index: int, scores: pd.DataFrame, styles: Mapping[st
     for column, method in enumerate(methods):
         attribution = maps.maps[index, maps.methods.index(method)]
         topk = topk_pixels(attribution, int(mask.sum()))
-        _show_map(panels[1, column], attribution, styles[method].label)
+        _show_map(panels[1, column], attribution, textwrap.fill(styles[method].label, int(14 * size)))
         _show_grey(panels[2, column], topk, "")
         overlap = f"Overlap {scores.loc[method, 'topk_overlap']:.3f}"
         _show_grey(panels[3, column], np.where(topk & mask, 1.0, _MASK_GREY * mask), overlap)
     for axes, label in zip(panels[1:, 0], ("Attribution", "Top-K pixels", "Top-K in mask"), strict=True):
         axes.set_ylabel(label)
     figure.suptitle(wrapped(figure, sample_title(maps, index, scores.loc[methods], styles)))
-    note(figure, f"Grey: the mask. Maps from zero to their 99.5th percentile. {basis}")
+    colors = "Maps from zero to their 99.5th percentile. Last row: top-K pixels in the mask white, its others grey."
+    note(figure, f"{colors} {basis}")
     return figure
 
 
@@ -82,7 +85,7 @@ def draw_gradcam(maps: Maps, index: int, method: str, styles: Mapping[str, Metho
 
 
 def sample_title(maps: Maps, index: int, scores: pd.DataFrame, styles: Mapping[str, MethodStyle]) -> str:
-    """The paper's title of Figure 6 in two lines, with names for abbreviations and equals signs between tied methods."""
+    """The paper's title of Figure 6 in two lines, with names for abbreviations and = between tied methods."""
     ranks = scores["rank"]
     by_rank = [[styles[method].label for method in ranks.index[ranks == rank]] for rank in sorted(ranks.unique())]
     places = [" = ".join(tied) for tied in by_rank]
@@ -130,16 +133,16 @@ def _clear(axes: Axes) -> None:
 
 
 def _show(axes: Axes, image: NDArray, title: str) -> None:
-    axes.imshow(image, interpolation="nearest", aspect="auto")
+    axes.imshow(image, interpolation="none", aspect="auto")
     axes.set_title(title, pad=3)
 
 
 def _show_grey(axes: Axes, image: NDArray, title: str) -> None:
-    axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+    axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="none", aspect="auto")
     axes.set_title(title, pad=3)
 
 
 def _show_map(axes: Axes, attribution: NDArray[np.floating], title: str) -> None:
     highest = _brightest(attribution)
-    axes.imshow(attribution, cmap=_MAP_COLORS, vmin=0, vmax=highest, interpolation="nearest", aspect="auto")
+    axes.imshow(attribution, cmap=_MAP_COLORS, vmin=0, vmax=highest, interpolation="none", aspect="auto")
     axes.set_title(title, pad=3)

@@ -13,9 +13,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from xairank.files import atomic
+from xairank.names import display_name
 
 SINGLE_COLUMN, DOUBLE_COLUMN = 3.5, 7.2  # inches
-FORMATS = ("pdf", "svg", "png")
 KNOWN_METHODS = ("gradcam", "saliency", "integrated_gradients")
 CHANCE: dict[str, Any] = {"color": "0.35", "linestyle": (0, (1, 1.2)), "linewidth": 1.2}
 SPLITS = {"train": "Training set", "test": "Test set"}
@@ -52,7 +52,7 @@ RC = {
     "svg.hashsalt": "xairank",
 }
 
-_CHARACTERS_PER_INCH = 16  # of the note's and the titles' letters, on the safe side
+_CHARACTERS_PER_INCH = 18  # of the note's and the titles' letters, on the safe side
 # Okabe and Ito's colours (grey for their black), ordered so that neighbours also differ without colour.
 _COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#777777", "#56B4E9", "#D55E00", "#F0E442")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -69,13 +69,6 @@ class MethodStyle:
     marker: str
     line: Any
     hatch: str
-
-
-def display_name(name: str) -> str:
-    """What a figure calls a method or class: ``integrated_gradients`` is "Integrated gradients"; any name works."""
-    words = name.replace("_", " ").replace("gradcam", "Grad-CAM").split()
-    text = " ".join(words) or name
-    return text[0].upper() + text[1:] if text else text
 
 
 def in_order(methods: Iterable[str]) -> list[str]:
@@ -121,13 +114,13 @@ def share_axis(axes: Axes) -> None:
     axes.set_ylim(-0.03, 1.03)
 
 
-def save(figure: Figure, path: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+def save(figure: Figure, path: Path, formats: Sequence[str]) -> list[Path]:
     """Writes the figure once a format, without dates, so that the same runs give the same files.
 
     Args:
         figure: Drawn with :data:`RC`.
         path: Without a suffix.
-        formats: Of :data:`FORMATS`.
+        formats: Of pdf, svg, png.
 
     Returns:
         The files.
@@ -135,15 +128,12 @@ def save(figure: Figure, path: Path, formats: Sequence[str] = FORMATS) -> list[P
     undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
     files = [path.with_name(f"{path.name}.{suffix}") for suffix in formats]
     with mpl.rc_context(RC):
+        figure.draw_without_rendering()  # lays out once, not once a format
+        figure.set_layout_engine("none")
         for file, suffix in zip(files, formats, strict=True):
             with atomic(file) as temporary:
                 figure.savefig(temporary, format=suffix, metadata=undated[suffix])
     return files
-
-
-def count(number: int, noun: str) -> str:
-    """A number with its noun: "1 seed", "10 seeds"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _style(name: str, place: int) -> MethodStyle:

@@ -11,12 +11,12 @@ from xairank.figures.style import (
     DOUBLE_COLUMN,
     SPLITS,
     MethodStyle,
-    display_name,
     legend,
     new_figure,
     note,
     share_axis,
 )
+from xairank.names import display_name
 
 _GROUP_WIDTH = 0.8
 

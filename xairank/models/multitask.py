@@ -43,7 +43,7 @@ class MultitaskModule(pl.LightningModule):
             outputs (released code).
         class_weights: Weight of each class in the cross-entropy, (classes,), or None for equal weights.
         lr: Adam's learning rate.
-        seed: Of the dropout, which depends on (seed, epoch) alone.
+        seed: Of the dropout.
     """
 
     class_weights: Tensor | None
@@ -70,12 +70,10 @@ class MultitaskModule(pl.LightningModule):
         self.train_accuracy = accuracy.clone(prefix="train_")
         self.test_accuracy = accuracy.clone(prefix="test_")
 
-    def on_train_epoch_start(self) -> None:
-        """Seeds the dropout by (seed, epoch), so that a resumed run continues exactly."""
-        torch.manual_seed(int(np.random.SeedSequence([self.seed, self.current_epoch]).generate_state(1)[0]))
-
     def training_step(self, batch: ImagesMasksLabels) -> Tensor:
-        """The total loss of a batch."""
+        """The total loss of a batch, with dropout by (seed, step) alone, so that a resumed run continues exactly."""
+        # Not at the epoch's start: Lightning leaves that hook out in the first epoch after resuming.
+        torch.manual_seed(int(np.random.SeedSequence([self.seed, self.global_step]).generate_state(1)[0]))
         return self._step(batch, "train", self.train_accuracy)
 
     def validation_step(self, batch: ImagesMasksLabels) -> None:

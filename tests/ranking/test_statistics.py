@@ -1,0 +1,206 @@
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import scikit_posthocs
+from scipy import stats
+
+from tests.ranking.studies import METHODS, Effects, scores_of
+from xairank.ranking.statistics import (
+    chance_corrected,
+    compare_methods,
+    critical_difference,
+    image_means,
+    rank_biserial,
+    summarize_methods,
+)
+from xairank.ranking.wins import mean_over_seeds, win_rates
+
+MODERATE = Effects(methods=(0.0, -0.4, -0.3))
+
+
+def study(effects=MODERATE, n_seeds=5, n_images=20, seed=0, missing=0.0):
+    generator = np.random.default_rng(seed)
+    overlaps = effects.draw(generator, n_seeds, n_images)
+    overlaps[:, generator.random((n_seeds, n_images)) < missing] = np.nan
+    return scores_of(overlaps)
+
+
+def test_image_means_average_over_the_seeds_and_folds_that_ranked_the_image():
+    scores = pd.concat([study(missing=0.3), study(seed=1, missing=0.3).assign(fold=1)], ignore_index=True)
+    means = image_means(scores)
+    assert list(means.columns) == list(METHODS)
+    for sample, row in means.iterrows():
+        for method, value in row.items():
+            chosen = scores[(scores["sample"] == sample) & (scores["method"] == method)]["topk_overlap"]
+            assert value == pytest.approx(chosen.mean())
+
+
+def test_chance_correction_maps_chance_to_none_and_perfect_to_one():
+    scores = pd.DataFrame({"topk_overlap": [0.2, 1.0, 0.0, 0.6, 1.0], "k": [10, 10, 10, 10, 50], "n_pixels": 50})
+    assert chance_corrected(scores).tolist() == pytest.approx([0, 1, -0.25, 0.5, 0])
+
+
+def test_summary_means_are_those_of_the_papers_tables():
+    scores = study(missing=0.2)
+    summary = summarize_methods(scores).set_index("method")
+    rates = mean_over_seeds(win_rates(scores).query("label == 'overall'"), "win_rate").set_index("method")
+    pd.testing.assert_series_equal(summary["win_rate"], rates["mean"], check_names=False)
+    by_seed = scores.groupby(["method", "seed"])["topk_overlap"].mean().groupby("method").mean()
+    assert summary["overlap"].to_dict() == pytest.approx(by_seed.to_dict())
+    for measure in ("overlap", "chance_corrected", "rank", "win_rate"):
+        assert (summary[f"{measure}_low"] < summary[measure]).all()
+        assert (summary[measure] < summary[f"{measure}_high"]).all()
+    assert (summary["n_images"] == scores["sample"].nunique()).all()
+    assert (summary["chance"] == 500 / 50176).all()
+
+
+def test_summary_ranks_of_three_methods_sum_to_six_and_ties_go_to_the_first_on_request():
+    tied = scores_of(np.full((3, 2, 8), 0.5))
+    shared, first = summarize_methods(tied).set_index("method"), summarize_methods(tied, "first").set_index("method")
+    assert shared["rank"].tolist() == [2, 2, 2]
+    assert shared["win_rate"].tolist() == pytest.approx([1 / 3] * 3)
+    assert first["win_rate"].tolist() == [1, 0, 0]
+
+
+def test_tests_equal_those_of_the_libraries():
+    scores = study(n_images=18)
+    images = image_means(scores)
+    found = compare_methods(scores)
+    friedman = stats.friedmanchisquare(*images.to_numpy().T)
+    assert (found.friedman_statistic, found.friedman_p) == pytest.approx((friedman.statistic, friedman.pvalue))
+    assert found.mean_ranks.to_dict() == pytest.approx(images.rank(axis=1, ascending=False).mean().to_dict())
+    assert found.mean_ranks.is_monotonic_increasing
+    nemenyi = scikit_posthocs.posthoc_nemenyi_friedman(images)
+    wilcoxon = {}
+    for pair in found.pairs.to_dict("records"):
+        method, other = pair["method"], pair["other"]
+        assert found.mean_ranks[method] <= found.mean_ranks[other]
+        expected = stats.wilcoxon(images[method], images[other])
+        assert pair["wilcoxon_p"] == pytest.approx(expected.pvalue)
+        assert pair["nemenyi_p"] == pytest.approx(nemenyi.loc[method, other], abs=1e-9)
+        assert pair["rank_difference"] == pytest.approx(found.mean_ranks[other] - found.mean_ranks[method])
+        assert pair["difference"] == pytest.approx((images[method] - images[other]).mean())
+        assert pair["difference_low"] < pair["difference"] < pair["difference_high"]
+        wilcoxon[method, other] = pair["wilcoxon_p"]
+    # Holm 1979: the smallest p times the number of pairs, the next times one less, never falling.
+    expected, largest = [], 0.0
+    for place, p in enumerate(sorted(wilcoxon.values())):
+        largest = max(largest, min(1, (3 - place) * p))
+        expected.append(largest)
+    assert sorted(found.pairs["holm_p"]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("n_methods", "q"), [(2, 1.960), (3, 2.343), (4, 2.569), (10, 3.164)])
+def test_critical_difference_is_that_of_demsars_table(n_methods, q):
+    # Demsar 2006, Table 5a: q at 5 %; CD = q sqrt(k (k + 1) / (6 N)).
+    expected = q * np.sqrt(n_methods * (n_methods + 1) / (6 * 30))
+    assert critical_difference(30, n_methods) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("differences", "expected"),
+    [([1.0, 2.0, 3.0], 1), ([-0.1, -5.0], -1), ([1.0, -2.0, 3.0, 0.0], (1 + 3 - 2) / 6), ([0.0, 0.0], 0)],
+)
+def test_rank_biserial(differences, expected):
+    assert rank_biserial(np.array(differences)) == pytest.approx(expected)
+
+
+def test_verdicts_of_clear_methods_and_of_tied_ones():
+    scores = study(Effects(methods=(2.0, -1.0, -1.0), seed_and_method=0.05), n_seeds=8, n_images=30)
+    pairs = compare_methods(scores).pairs
+    assert pairs["verdict"].tolist() == ["differ", "differ", "tied"]
+    assert pairs["method"].tolist()[:2] == ["gradcam", "gradcam"]
+    assert pairs["rank_biserial"].tolist()[:2] == pytest.approx([1, 1])
+
+
+def test_a_difference_that_two_seeds_dispute_holds_on_these_seeds_only():
+    generator = np.random.default_rng(0)
+    overlaps = 0.5 + 0.01 * generator.normal(size=(2, 2, 30))
+    overlaps[0] += np.array([[0.3], [-0.1]])
+    [pair] = compare_methods(scores_of(overlaps)).pairs.to_dict("records")
+    assert pair["holm_p"] < 0.001
+    assert pair["difference_low"] < 0 < pair["difference_high"]
+    assert pair["verdict"] == "differ on these seeds"
+
+
+def test_fewer_than_six_images_get_no_p_value():
+    found = compare_methods(study(n_images=5))
+    assert found.n_images == 5
+    assert np.isnan([found.friedman_statistic, found.friedman_p, found.critical_difference]).all()
+    assert found.pairs[["wilcoxon_p", "holm_p", "nemenyi_p"]].isna().all(axis=None)
+    assert (found.pairs["verdict"] == "").all()
+    assert compare_methods(study(n_images=6)).pairs["wilcoxon_p"].notna().all()
+
+
+@pytest.mark.parametrize("n_methods", [1, 2, 3])
+@pytest.mark.parametrize("n_seeds", [1, 3])
+@pytest.mark.parametrize("n_images", [1, 2, 6, 20])
+@pytest.mark.parametrize("kind", ["constant", "zero", "some ties", "one image differs"])
+def test_degenerate_scores_neither_crash_nor_warn(n_methods, n_seeds, n_images, kind):
+    shape = (n_methods, n_seeds, n_images)
+    overlaps = {
+        "constant": np.full(shape, 0.4),
+        "zero": np.zeros(shape),
+        "some ties": np.random.default_rng(0).integers(0, 2, shape) / 2,
+        "one image differs": np.pad(np.ones((1, n_seeds, 1)), [(0, n_methods - 1), (0, 0), (0, n_images - 1)]),
+    }[kind]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        summary = summarize_methods(scores_of(overlaps))
+        found = compare_methods(scores_of(overlaps))
+    assert len(summary) == n_methods
+    assert len(found.pairs) == n_methods * (n_methods - 1) // 2
+    if kind in ("constant", "zero") and n_images >= 6:
+        assert (found.pairs["wilcoxon_p"] == 1).all()
+        assert set(found.pairs["verdict"]) <= {"tied"}
+        assert n_methods < 3 or found.friedman_p == 1
+    ps = found.pairs[["wilcoxon_p", "holm_p", "nemenyi_p"]].to_numpy(float)
+    assert (np.isnan(ps) | ((ps >= 0) & (ps <= 1))).all()
+
+
+def attained_distance(p_values, below=1.0):
+    """Kolmogorov-Smirnov distance from the uniform distribution at the p-values a discrete test can attain."""
+    attained, places = np.unique(np.sort(p_values), return_index=True)
+    shares = np.append(places[1:], len(p_values)) / len(p_values)
+    return np.abs(shares - attained)[attained < below].max()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_images", [16, 70])
+def test_p_values_are_uniform_when_no_method_is_better(n_images, capsys):
+    equal = Effects(methods=(-0.5, -0.5, -0.5), seed_and_method=0)
+    generator = np.random.default_rng(3)
+    n_studies = 1000
+    wilcoxon, friedman, wrong = [], [], 0
+    for _ in range(n_studies):
+        found = compare_methods(scores_of(equal.draw(generator, 10, n_images)))
+        first = found.pairs[found.pairs[["method", "other"]].isin(METHODS[:2]).all(axis=1)]
+        wilcoxon.append(first["wilcoxon_p"].item())
+        friedman.append(found.friedman_p)
+        wrong += (found.pairs["verdict"] != "tied").any()
+    distances = attained_distance(wilcoxon), attained_distance(friedman, below=0.2)
+    rates = [np.mean(np.array(friedman) <= alpha) for alpha in (0.01, 0.05, 0.1)]
+    with capsys.disabled():
+        print(
+            f"\n{n_images} images: KS distance of Wilcoxon {distances[0]:.3f}, of Friedman (p < 0.2) {distances[1]:.3f}"
+        )
+        print(f"Friedman's rate at 1, 5, 10 %: {rates}; any pair told apart: {wrong / n_studies}")
+    critical = 1.358 / np.sqrt(n_studies)  # of Kolmogorov and Smirnov at 5 %; less is needed of a discrete test
+    assert max(distances) < critical
+    assert wrong / n_studies <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / n_studies)
+
+
+@pytest.mark.slow
+def test_methods_that_differ_by_chance_of_the_seeds_are_seldom_told_apart(capsys):
+    equal = Effects(methods=(-0.5, -0.5), seed_and_method=0.6)
+    generator = np.random.default_rng(4)
+    pairs = pd.concat([compare_methods(scores_of(equal.draw(generator, 10, 70))).pairs for _ in range(300)])
+    told, significant = (pairs["verdict"] == "differ").mean(), (pairs["holm_p"] < 0.05).mean()
+    with capsys.disabled():
+        print(
+            f"\nno true difference, seeds with a method of their own: p < 5 % in {significant:.3f}, told apart {told:.3f}"
+        )
+    assert significant > 0.1
+    assert told < 0.08

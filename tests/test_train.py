@@ -1,0 +1,236 @@
+"""The command as a user runs it, on a tiny category."""
+
+import json
+import sys
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from tests.conftest import write_category
+from xairank import train
+
+QUICK = [
+    "name=test",
+    "data.root=data",
+    "data.category=nuts",
+    "data.image_size=48",
+    "data.crop=none",
+    "data.batch_size=8",
+    "model.encoder=resnet10t",
+    "model.pretrained=false",
+    "model.decoder_channels=4",
+    "attribution.methods.integrated_gradients.n_steps=4",
+    "trainer.max_epochs=6",
+    "trainer.accelerator=cpu",
+]
+SAMPLE_COLUMNS = ["seed", "fold", "split", "sample", "label", "predicted"]
+
+
+def command(monkeypatch, capsys, *arguments):
+    """Runs ``python -m xairank.train`` in this process; its exit status, output and errors."""
+    monkeypatch.setattr(sys, "argv", ["train", *arguments])
+    status = 0
+    try:
+        train.main()
+    except SystemExit as exit_:
+        status = exit_.code or 0
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """A function that runs the command in an empty working folder with a tiny category in ``data/nuts``."""
+    write_category(tmp_path / "data" / "nuts", good=20, defects=10)
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: command(monkeypatch, capsys, *QUICK, *arguments)
+
+
+def only_run(folder):
+    (found,) = (path for path in (folder / "multirun" / "test").iterdir() if path.is_dir())
+    return found
+
+
+def test_one_command_leaves_a_complete_run(run, tmp_path):
+    status, out, err = run()
+    assert status == 0, err
+    folder = only_run(tmp_path)
+    assert {path.name for path in folder.iterdir()} == {
+        "config.yaml",
+        "metrics.csv",
+        "scores.parquet",
+        "excluded.csv",
+        "maps.npz",
+        "run.json",
+        "checkpoints",
+    }
+    scores, excluded = pd.read_parquet(folder / "scores.parquet"), pd.read_csv(folder / "excluded.csv")
+    assert scores.columns.tolist() == [
+        *SAMPLE_COLUMNS,
+        *("probability", "k", "n_pixels", "method", "topk_overlap", "topk_iou", "completeness_error"),
+    ]
+    assert excluded.columns.tolist() == [*SAMPLE_COLUMNS, "reason"]
+    # Every image is either ranked by each method once, or excluded once.
+    assert (scores.groupby(["split", "sample"])["method"].nunique() == 3).all()
+    assert len(scores) == 3 * scores["sample"].nunique()
+    assert sorted([*scores["sample"].unique(), *excluded["sample"]]) == sorted(
+        set(scores["sample"]) | set(excluded["sample"])
+    )
+    assert scores["sample"].nunique() + len(excluded) == 40
+    assert scores["sample"].nunique() > 0
+    assert (scores["label"] == scores["predicted"]).all()
+    assert set(excluded["reason"]) <= {"good", "misclassified", "empty_mask"}
+    assert (excluded["reason"] == "good").sum() == 20
+    assert scores["topk_overlap"].between(0, 1).all()
+    assert scores["completeness_error"].notna().equals(scores["method"] == "integrated_gradients")
+    metrics = pd.read_csv(folder / "metrics.csv")
+    assert metrics["epoch"].tolist() == list(range(6))
+    assert metrics.notna().all(axis=None)
+    record = json.loads((folder / "run.json").read_text())
+    assert record["status"] == "complete"
+    assert set(record["seconds"]) == {"data", "training", "attribution"}
+    assert yaml.safe_load((folder / "config.yaml").read_text())["data"]["category"] == "nuts"
+    torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert "Top-K Overlap" in out
+    assert "20 good" not in out  # 20 good images are split over train and test
+    assert not (tmp_path / "train.log").exists()
+
+
+def test_the_same_seed_twice_gives_the_same_file_whatever_ran_between(run, tmp_path):
+    run("seed=5")
+    first = (only_run(tmp_path) / "scores.parquet").read_bytes()
+    only_run(tmp_path).rename(tmp_path / "first")
+    torch.rand(100)
+    run("seed=5")
+    assert (only_run(tmp_path) / "scores.parquet").read_bytes() == first
+
+
+def test_another_seed_gives_another_model_but_the_same_split(run, tmp_path):
+    run("seed=1,2", "-m")
+    tables = [pd.read_csv(path) for path in sorted(tmp_path.glob("multirun/test/*/excluded.csv"))]
+    scores = [pd.read_parquet(path) for path in sorted(tmp_path.glob("multirun/test/*/scores.parquet"))]
+    assert len(tables) == 2
+    splits = [
+        dict(zip(pd.concat([a["sample"], b["sample"]]), pd.concat([a["split"], b["split"]]), strict=True))
+        for a, b in zip(tables, scores, strict=True)
+    ]
+    assert splits[0] == splits[1]
+    assert not scores[0]["topk_overlap"].equals(scores[1]["topk_overlap"])
+
+
+def test_a_complete_run_is_left_as_it_is(run, tmp_path):
+    run()
+    before = {path: path.stat().st_mtime_ns for path in only_run(tmp_path).rglob("*")}
+    status, out, _ = run()
+    assert status == 0
+    assert "complete, skipped" in out
+    assert {path: path.stat().st_mtime_ns for path in only_run(tmp_path).rglob("*")} == before
+
+
+def test_a_run_stopped_after_two_epochs_goes_on_to_the_same_result(run, tmp_path, monkeypatch):
+    run("seed=3")
+    expected = only_run(tmp_path)
+    expected.rename(tmp_path / "expected")
+
+    from xairank.callbacks import MetricsCallback
+
+    original = MetricsCallback.on_train_epoch_start
+
+    def stop(self, trainer, module):
+        if trainer.current_epoch == 2:
+            raise ZeroDivisionError("power cut")
+        original(self, trainer, module)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MetricsCallback, "on_train_epoch_start", stop)
+        with pytest.raises(ZeroDivisionError):
+            run("seed=3")
+    assert not (only_run(tmp_path) / "run.json").exists()
+    torch.rand(17)
+    status, _, err = run("seed=3")
+    assert status == 0, err
+    for name in ("scores.parquet", "metrics.csv", "excluded.csv", "maps.npz"):
+        assert (only_run(tmp_path) / name).read_bytes() == (tmp_path / "expected" / name).read_bytes(), name
+
+
+def test_only_the_explanation_is_done_again_where_only_that_is_missing(run, tmp_path, monkeypatch):
+    run()
+    folder = only_run(tmp_path)
+    scores, checkpoint = (folder / "scores.parquet").read_bytes(), folder / "checkpoints" / "last.ckpt"
+    written = checkpoint.stat().st_mtime_ns
+    (folder / "run.json").unlink()
+    (folder / "scores.parquet").unlink()
+    run()
+    assert (folder / "scores.parquet").read_bytes() == scores
+    assert checkpoint.stat().st_mtime_ns == written
+
+
+MISTAKES = {
+    "unknown key": (["model.betta=1"], "model.betta: no such key; did you mean model.beta?"),
+    "unknown group": (["data=imagenet"], "Could not find 'data/imagenet' Available options in 'data': mvtec synthetic"),
+    "impossible value": (["model.beta=-1"], "model.beta=-1 is not allowed: expected a number of at least 0"),
+    "wrong type": (["model.beta=much"], "model.beta=much is not allowed: expected a number"),
+    "fold": (["data.fold=9"], "data.fold=9 is not allowed: data.n_folds=5 folds are numbered from 0 to 4"),
+    "encoder": (["model.encoder=efficientnet_b99"], "model.encoder=efficientnet_b99: not a model of timm"),
+    "category": (["data.category=walnut"], "data.category=walnut: not in data.root=data, which holds nuts"),
+    "data": (["data.root=nowhere"], "data.root=nowhere: no such folder; download MVTec AD from https://www.mvtec.com"),
+    "weights": (["model.encoder_weights=w.pth"], "model.encoder_weights=w.pth: no such file"),
+    "accelerator": (["trainer.accelerator=mps"], "trainer.accelerator=mps: "),
+    "method": (
+        ["attribution.methods.integrated_gradients.rule=simpson"],
+        "attribution.methods.integrated_gradients: rule=simpson is not allowed: expected gauss_legendre",
+    ),
+    "method's option": (
+        ["+attribution.methods.saliency.power=2"],
+        "attribution.methods.saliency: ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_is_one_line_and_status_2_and_leaves_nothing(run, tmp_path, arguments, message):
+    status, _, err = run(*arguments)
+    lines = [line for line in err.splitlines() if line]
+    assert status == 2
+    assert len(lines) == 1, err
+    assert lines[0].startswith("xairank: error: ")
+    assert message in lines[0]
+    assert not (tmp_path / "multirun").exists()
+
+
+@pytest.mark.parametrize(
+    ("breakage", "message"),
+    [
+        (lambda c: (c / "ground_truth/crack/001_mask.png").unlink(), "its mask"),
+        (lambda c: (c / "test/crack/001.png").write_bytes(b""), "001.png: is not an image"),
+    ],
+)
+def test_a_broken_data_set_is_one_line_and_leaves_nothing(run, tmp_path, breakage, message):
+    breakage(tmp_path / "data" / "nuts")
+    status, _, err = run()
+    assert status == 2
+    assert message in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "multirun").exists()
+
+
+def test_a_checkpoint_cut_in_half_is_named(run, tmp_path):
+    run()
+    folder = only_run(tmp_path)
+    (folder / "run.json").unlink()
+    checkpoint = folder / "checkpoints" / "last.ckpt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:5000])
+    status, _, err = run()
+    assert status == 2
+    assert "last.ckpt: cannot be read" in err
+    assert "delete it to train this run anew" in err
+
+
+def test_a_seed_that_fails_does_not_stop_the_others(run, tmp_path):
+    status, _, err = run("model.encoder=nonsense,resnet10t", "-m")
+    assert status == 2
+    assert "1 runs of the sweep failed" in err
+    complete = list(tmp_path.glob("multirun/test/*/run.json"))
+    assert len(complete) == 1
