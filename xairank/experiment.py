@@ -16,6 +16,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from torch import nn
 
 from xairank.attribution import AttributionMethod
 from xairank.callbacks import AttributionCallback, MetricsCallback
@@ -58,10 +59,11 @@ def run_experiment(folder: RunFolder) -> None:
     trainer = create_trainer(config, callbacks)
     record["device"] = str(trainer.strategy.root_device)
     pl.seed_everything(config["seed"], verbose=False)
+    encoder = load_encoder(config)
     started = time.perf_counter()
     data = create_data(config)
     record["seconds"]["data"] = time.perf_counter() - started
-    module = create_module(config, data)
+    module = create_module(config, encoder, data)
     folder.claim()
     fit(trainer, module, data, folder.checkpoint)
 
@@ -90,11 +92,16 @@ def create_data(config: Config) -> DefectDataModule:
     return data
 
 
-def create_module(config: Config, data: DefectDataModule) -> MultitaskModule:
-    """The model with its encoder's weights, ready to train."""
+def load_encoder(config: Config) -> nn.Module:
+    """The encoder with its weights."""
     options = config["model"]
     weights = options["encoder_weights"] and Path(options["encoder_weights"]).expanduser()
-    encoder = create_encoder(options["encoder"], pretrained=options["pretrained"], weights=weights)
+    return create_encoder(options["encoder"], pretrained=options["pretrained"], weights=weights)
+
+
+def create_module(config: Config, encoder: nn.Module, data: DefectDataModule) -> MultitaskModule:
+    """The model for the classes of the data, ready to train."""
+    options = config["model"]
     model = EncoderDecoder(
         encoder,
         len(data.classes),

@@ -19,8 +19,8 @@ from xairank.errors import UserError
 from xairank.files import atomic, write_text
 
 FORMAT = 1
-# Where things are, how fast they are read, and who is told: none of it changes a result.
-PLACES = ("name", "data.root", "data.num_workers", "logger")
+# Where things are, how fast they are read, what is kept and who is told: none of it changes a result.
+PLACES = ("name", "data.root", "data.num_workers", "attribution.keep_maps", "logger")
 _UNNAMED_OVERRIDES = (*PLACES, "experiment", "trainer.accelerator", "model.encoder_weights")
 
 

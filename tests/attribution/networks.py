@@ -12,7 +12,7 @@ ENCODERS = ("resnet18", "efficientnet_b0", "convnext_atto")
 
 @functools.cache
 def network(name: str, dtype: torch.dtype = torch.float32) -> nn.Module:
-    """A timm network of 5 classes with random weights whose batch norms have seen some batches; shared, so leave it be."""
+    """A timm network of 5 classes with random weights whose batch norms saw some batches; shared, so leave it be."""
     torch.manual_seed(0)
     model = timm.create_model(name, pretrained=False, num_classes=5).to(dtype)
     model.train()

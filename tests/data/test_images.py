@@ -62,5 +62,5 @@ def test_unreadable_images_are_named(tmp_path, content):
         save(path, np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
         content = path.read_bytes()[:2000]
     path.write_bytes(content)
-    with pytest.raises(UserError, match="000.png: (is not an image|cannot be read)"):
+    with pytest.raises(UserError, match=r"000\.png: (is not an image|cannot be read)"):
         read_image(path, 32, "none")

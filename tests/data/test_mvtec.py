@@ -138,5 +138,5 @@ def test_the_split_depends_on_its_seed_alone():
 
 def test_fewer_images_than_folds_is_named(tmp_path):
     table = index(write_category(tmp_path / "few", defects=3))
-    with pytest.raises(UserError, match="data.n_folds=5 is more than the 3 images of class crack"):
+    with pytest.raises(UserError, match=r"data\.n_folds=5 is more than the 3 images of class crack"):
         split_samples(table["label"], 0, 5, 0)

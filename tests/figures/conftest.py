@@ -14,16 +14,9 @@ from xairank.maps import Maps, write_maps
 from xairank.sweeps import Sweep, read_sweep
 
 SIZE = 32
-METHODS = [
-    "gradcam",
-    "saliency",
-    "integrated_gradients",
-    "random",
-    "smooth_gradient",
-    "mask_prediction",
-    "lime",
-    "shap",
-]
+# Names as long as they get, beside each other.
+_OTHERS = ["guided_backpropagation", "smooth_gradient", "mask_prediction", "lime", "shap"]
+METHODS = ["gradcam", "saliency", "integrated_gradients", *_OTHERS]
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +70,7 @@ def sweep(sweep_folder: Path) -> Sweep:
     return read_sweep(sweep_folder)
 
 
-def make_scores(n_methods: int, n_images: int = 12, seeds: tuple[int, ...] = (42, 43)) -> pd.DataFrame:
+def make_scores(n_methods: int, n_images: int = 12, seeds: tuple[int, ...] = (42, 43, 44)) -> pd.DataFrame:
     """Scores of any number of methods, with ties between them on a few images."""
     generator = np.random.default_rng(n_methods)
     rows = []

@@ -22,7 +22,6 @@ def drawn_texts(figure: Figure) -> list[tuple[str, Bbox]]:
             found.append((self.get_text(), self.get_window_extent(renderer)))
         return draw(self, renderer)
 
-    figure.draw_without_rendering()
     with patch.object(Text, "draw", record):
         canvas.draw()
     return found

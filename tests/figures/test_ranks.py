@@ -5,7 +5,7 @@ from matplotlib.collections import PathCollection
 
 from tests.figures.conftest import METHODS
 from tests.figures.layout import layout_faults, texts_of
-from xairank.figures.ranks import draw_critical_difference, draw_pairwise
+from xairank.figures.ranks import draw_critical_difference, draw_pairwise, pairwise_wins
 from xairank.figures.style import method_styles
 
 
@@ -62,6 +62,17 @@ def test_layout_of_the_diagram(n_methods, spread):
     middle = (n_methods + 1) / 2
     ranks = middle + spread * (np.arange(1, n_methods + 1) - middle)
     assert layout_faults(diagram(ranks, 1.2)) == []
+
+
+def test_pairwise_wins_count_ties_half():
+    images = pd.DataFrame(np.random.default_rng(0).integers(0, 4, (40, 3)) / 4, columns=METHODS[:3])
+    wins = pairwise_wins(images)
+    for method in images:
+        for other in images:
+            points = [
+                1.0 if a > b else 0.5 if a == b else 0.0 for a, b in zip(images[method], images[other], strict=True)
+            ]
+            assert wins.loc[method, other] == pytest.approx(np.mean(points))
 
 
 def wins_of(n_methods):

@@ -58,12 +58,12 @@ def test_weights_are_channels_last():
 
 @pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"])
 def test_encoders_without_a_feature_map_are_named(name):
-    with pytest.raises(UserError, match="expected a map .*choose a convolutional encoder"):
+    with pytest.raises(UserError, match=r"expected a map .*choose a convolutional encoder"):
         model(name, size=224)
 
 
 def test_unknown_encoders_are_named_with_the_nearest():
-    with pytest.raises(UserError, match="model.encoder=resnet81: not a model of timm .*did you mean .*resnet"):
+    with pytest.raises(UserError, match=r"model\.encoder=resnet81: not a model of timm .*did you mean .*resnet"):
         create_encoder("resnet81", pretrained=False, weights=None)
 
 

@@ -10,6 +10,7 @@ from xairank.ranking.bootstrap import (
     bootstrap_interval,
     draw_resamples,
     rate_interval,
+    two_way_p,
 )
 
 generator = np.random.default_rng(0)
@@ -81,13 +82,25 @@ def test_variance_is_right_on_average_where_seeds_missed_images():
 def test_one_seed_is_students_interval_over_images():
     values = generator.normal(size=(1, 400))
     low, high = stats.t.interval(0.95, 399, values.mean(), stats.sem(values[0]))
-    found = bootstrap_interval(values, draw_resamples(1, 400, 20_000))
-    assert found.low == pytest.approx(low, abs=0.01)
-    assert found.high == pytest.approx(high, abs=0.01)
+    found = bootstrap_interval(values, draw_resamples(1, 400, 5000))
+    assert found.low == pytest.approx(low, abs=0.015)
+    assert found.high == pytest.approx(high, abs=0.015)
     rates = generator.random((1, 400))
     mean, error = rates.mean(), stats.sem(rates[0])
     logit = np.log(mean / (1 - mean)) + np.array([-1, 1]) * stats.t.ppf(0.975, 399) * error / (mean * (1 - mean))
     assert rate_interval(rates)[1:] == pytest.approx(1 / (1 + np.exp(-logit)))
+
+
+def test_p_of_one_seed_is_that_of_students_test_over_images():
+    differences = generator.normal(0.2, 1, size=(1, 25))
+    assert two_way_p(differences) == pytest.approx(stats.ttest_1samp(differences[0], 0).pvalue)
+
+
+def test_p_counts_seeds_not_images_where_only_seeds_differ():
+    differences = np.repeat(generator.normal(0.5, 1, size=(6, 1)), 30, axis=1)
+    assert two_way_p(differences) == pytest.approx(stats.ttest_1samp(differences[:, 0], 0).pvalue)
+    assert two_way_p(np.zeros((3, 7))) == 1
+    assert two_way_p(np.ones((3, 7))) == 0
 
 
 def test_seeds_that_differ_widen_the_interval():
@@ -145,7 +158,7 @@ def test_a_seed_without_any_image_is_left_out():
 )
 def test_intervals_cover_the_truth(effects, n_images, capsys):
     truth = effects.truth()
-    resamples = draw_resamples(10, n_images, 1000)
+    resamples = draw_resamples(10, n_images)
     studies = np.random.default_rng(1)
     hits = {name: np.zeros(2) for name in truth}
     n_studies = 1000

@@ -39,7 +39,7 @@ def test_says_which_differ_which_are_tied_and_how_many_images_would_do():
         (
             ["differ", "differ", "differ on these seeds"],
             {},
-            "on these seeds, but other seeds may turn it round. 16 images suffice to tell all methods apart, but 10 seeds",
+            "but other seeds may turn it round. 16 images suffice to tell all methods apart, but 10 seeds do not.",
         ),
         (["", "", ""], {"n_images": 5}, "5 images cannot conclude: no test of fewer than 6 can reach 5 %."),
         (["", "", ""], {"n_images": 1}, "1 image cannot conclude"),

@@ -29,5 +29,23 @@ class GradCAM:
             (gradients,) = torch.autograd.grad(scores.sum(), features)
             weights = gradients.mean(dim=(2, 3), keepdim=True)
             activation = functional.relu((weights * features.detach()).sum(dim=1))
-        maps = functional.interpolate(activation[:, None], size=images.shape[-2:], mode="bilinear", align_corners=False)
-        return maps.squeeze(1), {"class_activation": activation}
+        height, width = images.shape[-2:]
+        maps = interpolate_axis(interpolate_axis(activation, height, 1), width, 2)
+        return maps, {"class_activation": activation}
+
+
+def interpolate_axis(maps: Tensor, size: int, axis: int) -> Tensor:
+    """Linear interpolation of maps (B, h, w) to ``size`` along ``axis``, pixel centres aligned as in torch's bilinear.
+
+    Between equal values it gives exactly that value, so that constant regions stay ties; torch's own kernel leaves
+    rounding noise there, by which a sort would order them.
+    """
+    count = maps.shape[axis]
+    centres = (torch.arange(size, dtype=torch.float64) + 0.5) * (count / size) - 0.5
+    centres = centres.clamp(0, count - 1)
+    low = centres.floor()
+    shape = [-1 if dimension == axis else 1 for dimension in range(maps.ndim)]
+    weights = (centres - low).view(shape).to(maps)
+    below = low.long().to(maps.device)
+    above = (below + 1).clamp(max=count - 1)
+    return torch.lerp(maps.index_select(axis, below), maps.index_select(axis, above), weights)

@@ -14,14 +14,15 @@ def main() -> None:
         print(USAGE)
         return
     options = parse_options(arguments)
-    # Matplotlib and pandas take most of a second, which the help and a wrong key need not wait for.
+    # What draws takes a second or two to import, which help and mistakes need not wait for.
+    from xairank.sweeps import read_sweep
+
+    sweep = read_sweep(options.folder / options.name)
     import matplotlib as mpl
 
     from xairank.figures.catalog import list_figures
     from xairank.figures.style import RC, save
-    from xairank.sweeps import read_sweep
 
-    sweep = read_sweep(options.folder / options.name)
     figures, left_out = list_figures(sweep, options)
     with mpl.rc_context(RC), progress() as bar:
         task = bar.add_task("Drawing", total=len(figures))

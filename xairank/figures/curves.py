@@ -32,7 +32,8 @@ def draw_curves(metrics: pd.DataFrame, basis: str) -> Figure:
     accuracy.set(ylim=(-0.02, 1.02), ylabel="Balanced accuracy")
     handles, labels = loss.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2)
-    note(figure, f"Line: mean, band: one standard deviation over runs. {basis}")
+    several = "Line: mean, band: one standard deviation over runs. "
+    note(figure, (several if metrics["epoch"].duplicated().any() else "") + basis)
     return figure
 
 

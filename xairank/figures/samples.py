@@ -46,14 +46,16 @@ def draw_sample(maps: Maps, index: int, scores: pd.DataFrame, styles: Mapping[st
     for column, method in enumerate(methods):
         attribution = maps.maps[index, maps.methods.index(method)]
         topk = topk_pixels(attribution, int(mask.sum()))
-        _show_map(panels[1, column], attribution, textwrap.fill(styles[method].label, int(14 * size)))
+        _show_map(
+            panels[1, column], attribution, textwrap.fill(styles[method].label, int(14 * size), break_long_words=False)
+        )
         _show_grey(panels[2, column], topk, "")
         overlap = f"Overlap {scores.loc[method, 'topk_overlap']:.3f}"
         _show_grey(panels[3, column], np.where(topk & mask, 1.0, _MASK_GREY * mask), overlap)
     for axes, label in zip(panels[1:, 0], ("Attribution", "Top-K pixels", "Top-K in mask"), strict=True):
         axes.set_ylabel(label)
     figure.suptitle(wrapped(figure, sample_title(maps, index, scores.loc[methods], styles)))
-    colors = "Maps from zero to their 99.5th percentile. Last row: top-K pixels in the mask white, its others grey."
+    colors = "Maps from zero to their 99.5th percentile. Last row: the mask in grey, its top-K pixels in white."
     note(figure, f"{colors} {basis}")
     return figure
 

@@ -100,7 +100,7 @@ def note(figure: Figure, text: str) -> None:
 def wrapped(figure: Figure, text: str) -> str:
     """Text cut into lines that fit the figure's width."""
     width = int(figure.get_figwidth() * _CHARACTERS_PER_INCH)
-    return "\n".join(textwrap.fill(line, width) for line in text.splitlines())
+    return "\n".join(textwrap.fill(line, width, break_on_hyphens=False) for line in text.splitlines())
 
 
 def legend(figure: Figure, styles: Mapping[str, MethodStyle]) -> None:

@@ -1,5 +1,6 @@
 """Figure 7: win rate by class, mean and population standard deviation over seeds, every seed a point."""
 
+import textwrap
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,9 +17,11 @@ from xairank.figures.style import (
     note,
     share_axis,
 )
-from xairank.names import display_name
+from xairank.names import count, display_name
+from xairank.ranking.wins import OVERALL
 
 _GROUP_WIDTH = 0.8
+_CHARACTERS = 100  # below one panel
 
 
 def draw_win_rate(rates: pd.DataFrame, images: pd.Series, styles: Mapping[str, MethodStyle], basis: str) -> Figure:
@@ -31,35 +34,34 @@ def draw_win_rate(rates: pd.DataFrame, images: pd.Series, styles: Mapping[str, M
         basis: The line that says how many runs and images the figure rests on.
     """
     splits = [split for split in SPLITS if (rates["split"] == split).any()]
+    labels = [OVERALL, *sorted(set(rates["label"]) - {OVERALL})]
     figure = new_figure(DOUBLE_COLUMN, 0.9 + 1.75 * len(splits))
     for axes, split in zip(figure.subplots(len(splits), squeeze=False)[:, 0], splits, strict=True):
-        _draw_split(axes, rates[rates["split"] == split], images[split], styles)
+        _draw_split(axes, rates[rates["split"] == split], labels, styles)
+        ticks = [f"{_short(label, len(labels))}\n{count(images[split].get(label, 0), 'image')}" for label in labels]
+        axes.set_xticks(range(len(labels)), ticks)
         axes.set_title(SPLITS[split], loc="left")
     legend(figure, styles)
-    note(figure, f"Bar: mean, whisker: one standard deviation over seeds (cut at 0 and 1), point: one seed. {basis}")
+    several = "Bar: mean, whisker: one standard deviation over seeds (cut at 0 and 1), point: one seed. "
+    note(figure, (several if rates["seed"].nunique() > 1 else "") + basis)
     return figure
 
 
-def _draw_split(axes: Axes, rates: pd.DataFrame, images: pd.Series, styles: Mapping[str, MethodStyle]) -> None:
-    labels = list(dict.fromkeys(rates["label"]))
+def _draw_split(axes: Axes, rates: pd.DataFrame, labels: list[str], styles: Mapping[str, MethodStyle]) -> None:
     width = _GROUP_WIDTH / len(styles)
     for place, (method, style) in enumerate(styles.items()):
-        by_seed = rates[rates["method"] == method].pivot_table(index="seed", columns="label", values="win_rate")
-        by_seed = by_seed.reindex(columns=labels)
+        by_seed = rates[rates["method"] == method].pivot(index="seed", columns="label", values="win_rate")
         centers = np.arange(len(labels)) + (place - (len(styles) - 1) / 2) * width
-        _draw_method(axes, centers, width * 0.92, by_seed.to_numpy(), style)
-    ticks = [f"{display_name(label)}\n{images[label]} images" for label in labels]
-    axes.set_xticks(range(len(labels)), ticks)
+        _draw_method(axes, centers, width * 0.92, by_seed.reindex(columns=labels), style)
     axes.tick_params(axis="x", length=0)
-    axes.set_xlim(-0.5, len(labels) - 0.5)
+    axes.set(xlim=(-0.5, len(labels) - 0.5), ylabel="Win rate")
     axes.axvline(0.5, color="0.6", linewidth=0.6)
-    axes.set_ylabel("Win rate")
     share_axis(axes)
 
 
-def _draw_method(axes: Axes, centers: np.ndarray, width: float, by_seed: np.ndarray, style: MethodStyle) -> None:
-    """Bars, whiskers and points of one method; ``by_seed`` is (seeds, labels)."""
-    means, deviations = np.nanmean(by_seed, axis=0), np.nanstd(by_seed, axis=0)
+def _draw_method(axes: Axes, centers: np.ndarray, width: float, by_seed: pd.DataFrame, style: MethodStyle) -> None:
+    """Bars, whiskers and points of one method; ``by_seed`` is seeds by labels."""
+    means, deviations = by_seed.mean().to_numpy(), by_seed.std(ddof=0).to_numpy()
     axes.bar(centers, means, width, color=style.color, hatch=style.hatch, edgecolor="white", linewidth=0.4)
     axes.bar(centers, means, width, facecolor="none", edgecolor="black", linewidth=0.5)
     n_seeds = len(by_seed)
@@ -69,3 +71,8 @@ def _draw_method(axes: Axes, centers: np.ndarray, width: float, by_seed: np.ndar
     axes.scatter(centers + offsets, by_seed, s=5, facecolor="white", edgecolor="black", linewidth=0.4, zorder=3)
     whiskers = np.minimum(deviations, means), np.minimum(deviations, 1 - means)
     axes.errorbar(centers, means, whiskers, fmt="none", ecolor="black", elinewidth=0.8, capsize=2, zorder=4)
+
+
+def _short(label: str, n_labels: int) -> str:
+    """The name in lines that leave room for ``n_labels`` beside each other."""
+    return textwrap.fill(display_name(label), _CHARACTERS // n_labels, break_long_words=False)

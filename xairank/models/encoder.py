@@ -1,6 +1,7 @@
 """Convolutional encoders from timm, by name, with weights from the hub or from a local file."""
 
 import difflib
+import logging
 import pickle
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def create_encoder(name: str, *, pretrained: bool, weights: Path | None) -> nn.M
     """
     check_encoder(name)
     download = pretrained and weights is None
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries are many lines; ours is one
     try:
         encoder = timm.create_model(name, pretrained=download, num_classes=0)
     except Exception as error:  # the hub, the network, the cache and timm each raise their own

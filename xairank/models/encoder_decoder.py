@@ -90,7 +90,8 @@ class EncoderDecoder(nn.Module):
         channels, stages = _feature_map(encoder, image_size)
         self.head = LinearHead(channels, n_classes)
         self.decoder = Decoder(channels, decoder_channels, stages)
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # Channels-last is the faster layout for the encoder; for the decoder's few channels the slower one, twofold.
+        self.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward_features(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W) in [0, 1] -> the encoder's last feature map (B, C, h, w)."""
@@ -104,7 +105,7 @@ class EncoderDecoder(nn.Module):
 
     def decode(self, features: Tensor, size: tuple[int, int]) -> Tensor:
         """Feature map (B, C, h, w) -> mask logits (B, H, W) for ``size`` = (H, W) of the images."""
-        logits: Tensor = self.decoder(features)
+        logits: Tensor = self.decoder(features.contiguous())
         if logits.shape[-2:] != size:  # encoders whose feature map is not the input's size over a power of two
             logits = functional.interpolate(logits, size=size, mode="nearest-exact")
         return logits.squeeze(1)

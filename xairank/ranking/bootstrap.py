@@ -10,6 +10,7 @@ the coverage.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from scipy.stats import t as student
 Array = NDArray[np.float64]
 
 LEVEL = 0.95
-N_RESAMPLES = 2000
+N_RESAMPLES = 1000
 _TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 # A resample that by chance holds hardly any variation would make the ratio explode.
 _SMALLEST_VARIANCE_RATIO = 0.1
@@ -43,6 +44,7 @@ class Resamples:
     images: Array
 
 
+@lru_cache(maxsize=4)
 def draw_resamples(n_seeds: int, n_images: int, n_resamples: int = N_RESAMPLES) -> Resamples:
     """Draws seeds and, independently, images with replacement; the same draws for the same numbers."""
     generator = np.random.default_rng([n_seeds, n_images])
@@ -86,6 +88,19 @@ def rate_interval(values: Array) -> Interval:
         return Interval(mean, low, high)
     half_width = student.ppf(_TAILS[1], freedom) * np.sqrt(variance) / (mean * (1 - mean))
     return Interval(mean, *expit(logit(mean) + half_width * np.array([-1, 1])))
+
+
+def two_way_p(differences: Array) -> float:
+    """Two-sided p of Student's test that a mean over seeds and images is 0, both of them samples of more.
+
+    Args:
+        differences: (S, I), NaN where a seed did not rank an image.
+    """
+    found = _moments(differences, _every(differences.shape))
+    mean, variance = found.mean[0], found.variance[0]
+    if variance < _NO_VARIATION:
+        return float(abs(mean) < _NO_VARIATION)
+    return float(2 * student.sf(abs(mean) / np.sqrt(variance), found.freedom[0]))
 
 
 class _Moments(NamedTuple):
