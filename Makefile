@@ -26,11 +26,12 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## Train on rendered hazelnuts, explain, rank: a few minutes on a CPU
 	$(BIN)/python -m xairank.train experiment=demo $(ARGS)
 
+# One thread a process: several processes that share the cores through threads wait for one another.
 test: $(READY) ## Run the tests, without the slow ones
-	$(BIN)/python -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 $(ARGS)
 
 test-all: $(READY) ## Run all tests, the slow ones too
-	$(BIN)/python -m pytest -m '' $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 -m '' $(ARGS)
 
 lint: $(READY) ## Check format, style and types
 	$(BIN)/ruff format --check .

@@ -1,0 +1,59 @@
+"""What the tables of a sweep with several groups share: blocks, captions of groups, notes."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pandas as pd
+
+from xairank.names import count, in_words
+from xairank.published import Comparability
+from xairank.sweeps import Sweep
+
+
+def each_group(sweep: Sweep) -> Iterator[tuple[str, Sweep]]:
+    """Every group with a sweep of its runs alone."""
+    for group in sweep.groups:
+        parts = (part[part["group"] == group] for part in (sweep.scores, sweep.metrics, sweep.excluded, sweep.runs))
+        yield group, Sweep(sweep.folder, *parts)
+
+
+def config_of(sweep: Sweep) -> dict[str, Any]:
+    """The configuration of the first run."""
+    return sweep.runs["config"].iloc[0]
+
+
+def in_blocks(blocks: dict[str, list[list[str]]]) -> list[list[list[str]]]:
+    """A block a group; where there are several, each begins with a line that names it."""
+    if len(blocks) == 1:
+        return list(blocks.values())
+    return [[[f"**{group}**", *[""] * (len(rows[0]) - 1)], *rows] for group, rows in blocks.items() if rows]
+
+
+def joined_notes(notes: Iterable[tuple[str, Iterable[str]]]) -> list[str]:
+    """Notes once each; those that only some groups have say which."""
+    groups: dict[str, list[str]] = {}
+    names = []
+    for group, some in notes:
+        names.append(group)
+        for note in some:
+            groups.setdefault(note, []).append(group)
+    return [note if len(having) == len(names) else f"{'; '.join(having)}: {note}" for note, having in groups.items()]
+
+
+def basis(runs: pd.DataFrame) -> str:
+    """Seeds and folds in words: "10 seeds (42 to 51)"."""
+    seeds = sorted(set(runs["seed"]))
+    consecutive = len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1
+    listed = f"{seeds[0]} to {seeds[-1]}" if consecutive else in_words([str(seed) for seed in seeds])
+    folds = sorted(set(runs["fold"].dropna()))
+    told = f", folds {in_words([str(fold) for fold in folds])}" if len(folds) > 1 else ""
+    return f"{count(len(seeds), 'seed')} ({listed}){told}"
+
+
+def comparison_notes(comparability: Comparability, runs: pd.DataFrame) -> list[str]:
+    """How far the published values compare."""
+    remarks = list(comparability.remarks)
+    if runs["fold"].nunique() > 1:
+        remarks.append("several folds are tested here, one fixed split in the published runs")
+    notes = [f"Compared all the same: {'; '.join(remarks)}."] if comparability.remarks else []
+    return [*comparability.reasons, *notes]
