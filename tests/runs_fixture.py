@@ -80,7 +80,7 @@ def fake_samples(n_images: int, split: str) -> pd.DataFrame:
     return pd.DataFrame({"split": split, "sample": names, "label": labels, "k": k, "n_pixels": N_PIXELS})
 
 
-def fake_tables(seed: int, fold: int, n_images: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def fake_tables(seed: int, fold: int, n_images: int, n_good: int | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """``scores.parquet`` and ``excluded.csv`` of a run: effects of method, image and seed, one image in ten missed."""
     generator = np.random.default_rng([seed, fold])
     samples = pd.concat([fake_samples(n_images * 3, "train"), fake_samples(n_images, "test")], ignore_index=True)
@@ -102,7 +102,12 @@ def fake_tables(seed: int, fold: int, n_images: int) -> tuple[pd.DataFrame, pd.D
     columns = ["seed", "fold", "split", "sample", "label", "predicted"]
     numbers = ["probability", "k", "n_pixels", "method", "topk_overlap", "topk_iou", "completeness_error"]
     scores = pd.concat([table[correct] for table in tables], ignore_index=True)[columns + numbers]
-    excluded = pd.concat([samples[~correct].assign(reason="misclassified"), _good(seed, fold, n_images)])
+    excluded = pd.concat(
+        [
+            samples[~correct].assign(reason="misclassified"),
+            _good(seed, fold, n_images if n_good is None else n_good // 4),
+        ]
+    )
     return scores, excluded[[*columns, "reason"]]
 
 
@@ -131,7 +136,13 @@ def fake_metrics(seed: int, fold: int, n_epochs: int, beta: float = 1.0) -> pd.D
 
 
 def write_fake_run(
-    folder: Path, config: Mapping[str, Any], *, n_images: int = 16, n_epochs: int | None = None, complete: bool = True
+    folder: Path,
+    config: Mapping[str, Any],
+    *,
+    n_images: int = 16,
+    n_good: int | None = None,
+    n_epochs: int | None = None,
+    complete: bool = True,
 ) -> Path:
     """A run folder without maps and checkpoint.
 
@@ -139,13 +150,14 @@ def write_fake_run(
         folder: Of the run.
         config: See :func:`fake_config`.
         n_images: Defects in the test split; the training split has three times as many.
+        n_good: Good images of both splits; by default as many as defects.
         n_epochs: Rows of ``metrics.csv``; by default what the configuration says.
         complete: Whether ``run.json`` is written.
     """
     run = RunFolder(folder, config)
     run.claim()
     seed, fold = config["seed"], config["data"]["fold"]
-    scores, excluded = fake_tables(seed, fold, n_images)
+    scores, excluded = fake_tables(seed, fold, n_images, n_good)
     scores = scores[scores["method"].isin(config["attribution"]["methods"])]
     run.write_table("scores.parquet", scores)
     run.write_table("excluded.csv", excluded)
@@ -164,6 +176,7 @@ def write_fake_sweep(
     folds: Iterable[int] = (0,),
     variants: Iterable[Mapping[str, Any]] = ({},),
     n_epochs: int = 3,
+    n_good: int | None = None,
     **overrides: Any,
 ) -> Path:
     """A sweep of complete runs, one for each variant, seed and fold.
@@ -175,6 +188,7 @@ def write_fake_sweep(
         folds: Each a run a seed.
         variants: What varies besides, by dotted key.
         n_epochs: ``trainer.max_epochs``.
+        n_good: See :func:`write_fake_run`.
         overrides: Of every run, by dotted key.
     """
     seeds, folds = list(seeds), list(folds)
@@ -184,5 +198,5 @@ def write_fake_sweep(
             for fold in folds:
                 label = ",".join([f"{key}={value}" for key, value in sorted({"data.fold": fold, **variant}.items())])
                 config = fake_config(seed, fold=fold, name=folder.name, **{**common, **variant})
-                write_fake_run(folder / f"{label},seed={seed}", config, n_images=n_images)
+                write_fake_run(folder / f"{label},seed={seed}", config, n_images=n_images, n_good=n_good)
     return folder

@@ -46,6 +46,36 @@ class MetricsCallback(Callback):
         self.epochs = list(state_dict["epochs"])
 
 
+class ProgressCallback(Callback):
+    """One bar for the whole training, with the last epoch's balanced accuracy, that vanishes when training ends."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Shows the bar, at the step where a resumed training begins."""
+        self.bar = progress()
+        total = trainer.num_training_batches * (trainer.max_epochs or 1)
+        self.task = self.bar.add_task("Training", total=total, completed=trainer.global_step)
+        self.bar.start()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: object) -> None:
+        """Moves the bar."""
+        self.bar.update(self.task, completed=trainer.global_step)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Says how well the epoch ended."""
+        accuracy = trainer.callback_metrics["test_balanced_accuracy"]
+        epoch = f"Epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
+        self.bar.update(self.task, description=f"{epoch}, test balanced accuracy {accuracy:.2f}")
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Takes the bar away."""
+        self.bar.stop()
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Takes the bar away, so that the error is readable."""
+        if hasattr(self, "bar"):
+            self.bar.stop()
+
+
 class AttributionCallback(Callback):
     """At fit end: explains, scores and ranks the correctly classified defects of both splits, and fills the run folder.
 

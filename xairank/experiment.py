@@ -14,13 +14,12 @@ import pytorch_lightning as pl
 import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
+from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from xairank.attribution import AttributionMethod
-from xairank.callbacks import AttributionCallback, MetricsCallback
-from xairank.console import console
+from xairank.callbacks import AttributionCallback, MetricsCallback, ProgressCallback
 from xairank.data.datamodule import DefectDataModule
 from xairank.data.synthetic import SyntheticCategory, render_category
 from xairank.errors import UserError
@@ -45,6 +44,7 @@ def run_experiment(folder: RunFolder) -> None:
     methods = create_methods(config["attribution"]["methods"])
     record: dict[str, Any] = {**describe_environment(), "seconds": {}}
     callbacks = [
+        ProgressCallback(),
         MetricsCallback(folder),
         AttributionCallback(
             folder,
@@ -123,14 +123,12 @@ def create_module(config: Config, encoder: nn.Module, data: DefectDataModule) ->
 
 
 def create_trainer(config: Config, callbacks: list[pl.Callback]) -> pl.Trainer:
-    """Lightning's trainer, deterministic, in silence but for a progress bar."""
+    """Lightning's trainer, deterministic and silent; the callbacks show what a person needs."""
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     for harmless in ("does not have many workers", "Checkpoint directory .* exists", "isinstance.treespec, LeafSpec"):
         warnings.filterwarnings("ignore", f".*{harmless}")
     options = config["trainer"]
     logger = config["logger"]
-    if console.is_terminal:
-        callbacks = [*callbacks, RichProgressBar(leave=False)]
     try:
         return pl.Trainer(
             max_epochs=options["max_epochs"],
@@ -140,7 +138,7 @@ def create_trainer(config: Config, callbacks: list[pl.Callback]) -> pl.Trainer:
             deterministic=True,
             callbacks=callbacks,
             logger=instantiate(logger) if logger.get("_target_") else False,
-            enable_progress_bar=console.is_terminal,
+            enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
             log_every_n_steps=1,

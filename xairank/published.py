@@ -5,7 +5,7 @@ github.com/khoaphamanh/project_iml). They come from the released code, which is 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from xairank.config import flatten
+from xairank.names import in_words
 
 METRICS = ("loss", "classification_loss", "mask_loss", "balanced_accuracy")
 WIN_RATE = "win_rate"
@@ -84,7 +85,7 @@ PROTOCOL = (
 
 @dataclass(frozen=True)
 class Comparability:
-    """How far a configuration can be compared with the published runs.
+    """How far some measures of a configuration can be compared with the published ones.
 
     Attributes:
         words: For each measure that cannot be compared, why not in a word or two.
@@ -96,13 +97,14 @@ class Comparability:
     reasons: list[str]
     remarks: list[str]
 
-    def compares(self, measure: str) -> bool:
-        """Whether a difference from the published value means anything."""
-        return measure not in self.words
 
+def compare_protocol(config: Mapping[str, Any], measures: Sequence[str]) -> Comparability:
+    """Compares a resolved configuration with the published protocol, condition by condition.
 
-def compare_protocol(config: Mapping[str, Any]) -> Comparability:
-    """Compares a resolved configuration with the published protocol, condition by condition."""
+    Args:
+        config: Resolved.
+        measures: Some of :data:`METRICS` and "win_rate".
+    """
     words: dict[str, str] = {}
     reasons, remarks = [], []
     leaves = leaves_of(config)
@@ -111,17 +113,18 @@ def compare_protocol(config: Mapping[str, Any]) -> Comparability:
         if found == condition.published or condition.key not in leaves:
             continue
         difference = f"{condition.key} is {as_text(found)}, {as_text(condition.published)} in the published runs"
-        if condition.decides:
-            reasons.append(f"{_scope(condition.decides)} not comparable ({condition.word}): {difference}.")
-            words = {**dict.fromkeys(condition.decides, condition.word), **words}
-        else:
-            remarks.append(f"{difference}")
-    methods = tuple(config["attribution"]["methods"])
-    if set(methods) != set(published_methods()):
+        ruled_out = [measure for measure in measures if measure in condition.decides]
+        if ruled_out:
+            reasons.append(f"{_not_comparable(ruled_out, measures, condition.word)}: {difference}.")
+            words = {**dict.fromkeys(ruled_out, condition.word), **words}
+        elif set(measures) & set(condition.touches):
+            remarks.append(difference)
+    methods = list(config["attribution"]["methods"])
+    if WIN_RATE in measures and set(methods) != set(published_methods()):
         names = f"{', '.join(methods)} here, {', '.join(published_methods())} in the published runs"
-        reasons.append(f"Win rate not comparable (other methods): {names}.")
+        reasons.append(f"{_not_comparable([WIN_RATE], measures, 'other methods')}: {names}.")
         words.setdefault(WIN_RATE, "other methods")
-    return Comparability(words, reasons, remarks if len(words) < len(_ALL) else [])
+    return Comparability(words, reasons, remarks if len(words) < len(measures) else [])
 
 
 def published_methods() -> list[str]:
@@ -171,8 +174,10 @@ def as_text(value: object) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _scope(measures: tuple[str, ...]) -> str:
-    return "All" if measures == _ALL else " and ".join(measures).replace("_", " ").capitalize()
+def _not_comparable(ruled_out: Sequence[str], measures: Sequence[str], word: str) -> str:
+    if len(ruled_out) == len(measures):
+        return f"Not comparable ({word})"
+    return f"{in_words([measure.replace('_', ' ') for measure in ruled_out]).capitalize()} not comparable ({word})"
 
 
 @cache

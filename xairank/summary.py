@@ -31,9 +31,8 @@ def print_summary(
 ) -> None:
     """Prints :func:`summarize`, the best value of each split in bold, and beneath it what a reader must know."""
     if scores.empty:
-        console.print(
-            "No image could be ranked: no defect was classified correctly. Train longer, or see excluded.csv."
-        )
+        console.print("No image could be ranked; train longer, or see excluded.csv.")
+        _print_excluded(console, excluded)
         return
     summary = summarize(scores, methods, ties)
     table = Table(title="Top-K Overlap with the defect mask", title_justify="left", pad_edge=False)
@@ -52,9 +51,14 @@ def print_summary(
             table.add_row(split if number == 0 else "", str(row.method), *cells, str(row.n_images))
         table.add_section()
     console.print(table)
+    _print_excluded(console, excluded)
     for split in summary["split"].unique():
-        console.print(f"Not ranked, {split}: {excluded_counts(excluded, split)}.", highlight=False)
         if (n_images := summary.loc[summary["split"] == split, "n_images"].max()) < FEW_IMAGES:
             console.print(f"{n_images} images are too few to conclude anything about the {split} split.")
     chance = (scores["k"] / scores["n_pixels"]).mean()
     console.print(f"Chance overlap: {chance:.3f}. One seed is one draw: rank over several seeds.", highlight=False)
+
+
+def _print_excluded(console: Console, excluded: pd.DataFrame) -> None:
+    for split in ("train", "test"):
+        console.print(f"Not ranked, {split}: {excluded_counts(excluded, split)}.", highlight=False)

@@ -28,6 +28,11 @@ ABSENT = "absent"  # shown for a key that only other runs of the sweep have
 
 _SAMPLE_COLUMNS = ("seed", "fold", "split", "sample", "label", "predicted")
 SCORE_COLUMNS = (*_SAMPLE_COLUMNS, "probability", "k", "n_pixels", "method", "topk_overlap", "topk_iou")
+_NUMBERS = {
+    **dict.fromkeys(("seed", "k", "n_pixels"), "int64"),
+    "fold": "Int64",
+    **dict.fromkeys(("probability", "topk_overlap", "topk_iou"), "float64"),
+}
 EXCLUDED_COLUMNS = (*_SAMPLE_COLUMNS, "reason")
 METRICS = ("loss", "classification_loss", "mask_loss", "balanced_accuracy")
 METRIC_COLUMNS = ("epoch", *(f"{split}_{metric}" for split in ("train", "test") for metric in METRICS))
@@ -200,7 +205,8 @@ def _read_scores(runs: Sequence[_Run]) -> pd.DataFrame:
     counts = np.array([some.num_rows for some in metadata])
     schemas = {path: some.schema.to_arrow_schema() for path, some in zip(paths, metadata, strict=True) if some.num_rows}
     if not schemas:
-        return pd.DataFrame(columns=[*SCORE_COLUMNS, "group"])
+        types = {**dict.fromkeys(SCORE_COLUMNS, "object"), **_NUMBERS, "group": "object"}
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in types.items()})
     for path, schema in schemas.items():
         _check_columns(path, schema.names, SCORE_COLUMNS)
     schema = pa.unify_schemas([schema.remove_metadata() for schema in schemas.values()], promote_options="permissive")

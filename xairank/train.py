@@ -68,7 +68,7 @@ def run(config: DictConfig, overrides: list[str]) -> Path:
     folder = RunFolder(Path("multirun") / plain["name"] / run_label(overrides, plain["seed"]), plain)
     if folder.complete:
         folder.claim()
-        console.print(f"{folder.path}: complete, skipped", highlight=False)
+        console.print(f"{folder.path}: complete, skipped", highlight=False, soft_wrap=True)
         return folder.path
     from xairank.experiment import run_experiment
 

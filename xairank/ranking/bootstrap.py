@@ -23,6 +23,8 @@ Array = NDArray[np.float64]
 LEVEL = 0.95
 N_RESAMPLES = 1000
 _TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+# With two or three seeds the intervals cover the truth in 82 to 95 % of simulated studies only.
+FEWEST_SEEDS = 5
 # A resample that by chance holds hardly any variation would make the ratio explode.
 _SMALLEST_VARIANCE_RATIO = 0.1
 _NO_VARIATION = 1e-14

@@ -5,6 +5,7 @@ import math
 import pandas as pd
 
 from xairank.names import count, display_name, in_words
+from xairank.ranking.bootstrap import FEWEST_SEEDS
 from xairank.ranking.statistics import ALPHA, FEWEST_IMAGES, Comparison, critical_difference
 
 _MOST_IMAGES = 10_000
@@ -67,4 +68,7 @@ def _images_for(rank_difference: float, n_methods: int) -> int:
 
 
 def _seeds(comparison: Comparison) -> list[str]:
-    return ["This is one seed: another may rank differently."] if comparison.n_seeds == 1 else []
+    if comparison.n_seeds == 1:
+        return ["This is one seed: another may rank differently."]
+    few = comparison.n_seeds < FEWEST_SEEDS
+    return [f"{count(comparison.n_seeds, 'seed')} say little of other seeds."] if few else []

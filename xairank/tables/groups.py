@@ -31,12 +31,12 @@ def in_blocks(blocks: dict[str, list[list[str]]]) -> list[list[list[str]]]:
 
 def joined_notes(notes: Iterable[tuple[str, Iterable[str]]]) -> list[str]:
     """Notes once each; those that only some groups have say which."""
-    groups: dict[str, list[str]] = {}
-    names = []
+    groups: dict[str, dict[str, None]] = {}
+    names = set()
     for group, some in notes:
-        names.append(group)
+        names.add(group)
         for note in some:
-            groups.setdefault(note, []).append(group)
+            groups.setdefault(note, {})[group] = None
     return [note if len(having) == len(names) else f"{'; '.join(having)}: {note}" for note, having in groups.items()]
 
 
@@ -50,10 +50,11 @@ def basis(runs: pd.DataFrame) -> str:
     return f"{count(len(seeds), 'seed')} ({listed}){told}"
 
 
-def comparison_notes(comparability: Comparability, runs: pd.DataFrame) -> list[str]:
+def comparison_notes(comparability: Comparability, runs: pd.DataFrame, n_measures: int) -> list[str]:
     """How far the published values compare."""
+    if len(comparability.words) == n_measures:
+        return comparability.reasons
     remarks = list(comparability.remarks)
     if runs["fold"].nunique() > 1:
         remarks.append("several folds are tested here, one fixed split in the published runs")
-    notes = [f"Compared all the same: {'; '.join(remarks)}."] if comparability.remarks else []
-    return [*comparability.reasons, *notes]
+    return [*comparability.reasons, *([f"Compared all the same: {'; '.join(remarks)}."] if remarks else [])]

@@ -1,5 +1,6 @@
 """Tables 1 to 4 of the paper, with the published values beside our own."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from xairank.sweeps import Sweep
 from xairank.tables.groups import basis, comparison_notes, config_of, each_group, in_blocks, joined_notes
 from xairank.tables.table import MISSING, Table, mean_and_std
 
+_Cell = Mapping[Any, Any] | None
 SPLITS = {"train": "Training", "test": "Test"}
 _UNKNOWN_IMAGES = "Which images the published runs trained on and tested is not known; the split has the same sizes."
 _SAME_ORDER = (
@@ -49,7 +51,13 @@ def hyperparameters(sweep: Sweep) -> Table:
     header = ["Hyperparameter", "Key", "Value", "Published", "Difference"]
     notes = ["The first six are Table 1 of the paper; the others are those of the code released with it."]
     return Table(
-        "hyperparameters", "Hyperparameters of the runs (Table 1)", data, header, in_blocks(blocks), notes, n_text=5
+        "hyperparameters",
+        "Hyperparameters of the runs (Table 1 of the paper)",
+        data,
+        header,
+        in_blocks(blocks),
+        notes,
+        n_text=5,
     )
 
 
@@ -58,16 +66,17 @@ def performance(sweep: Sweep) -> Table:
     published = last_epoch(published_metrics())
     tables, blocks, notes = [], {}, []
     for group, part in each_group(sweep):
-        comparability = compare_protocol(config_of(part))
-        images = pd.concat([part.scores, part.excluded]).groupby("split")["sample"].nunique()
+        comparability = compare_protocol(config_of(part), METRICS)
+        every_row = pd.concat([table[["split", "sample"]] for table in (part.scores, part.excluded)])
+        images = every_row.groupby("split")["sample"].nunique()
         table = _beside(last_epoch(part.metrics), published, ["split", "metric"], comparability.words)
         table = table.assign(group=group, n_images=table["split"].map(images).fillna(0).astype(int))
         tables.append(table)
         blocks[group] = [row for split in SPLITS for row in _performance_rows(table[table["split"] == split], split)]
-        epochs = in_words_or_one(part.metrics.groupby(["seed", "fold"], dropna=False)["epoch"].max() + 1)
-        notes.append((group, [f"{basis(part.runs)}, epoch {epochs}.", *comparison_notes(comparability, part.runs)]))
+        epochs = _range(part.metrics.groupby(["seed", "fold"], dropna=False)["epoch"].max() + 1)
+        notes.append((group, [f"{basis(part.runs)}, epoch {epochs}.", *comparison_notes(comparability, part.runs, 4)]))
     header = ["Split", "Total loss", "Classification loss", "Mask loss", "Balanced accuracy", "Images", "Seeds"]
-    title = "Model performance at the last epoch, mean and standard deviation over seeds (Table 2)"
+    title = "Model performance at the last epoch, mean and standard deviation over seeds (Table 2 of the paper)"
     every = ["Losses are means over images here, over batches in the published runs.", _UNKNOWN_IMAGES]
     data = pd.concat(tables, ignore_index=True)
     return Table("performance", title, data, header, in_blocks(blocks), [*joined_notes(notes), *every])
@@ -81,21 +90,21 @@ def win_rate(sweep: Sweep, split: str) -> Table:
     tables, blocks, notes = [], {}, []
     for group, part in each_group(sweep):
         config = config_of(part)
-        comparability = compare_protocol(config)
-        words = {WIN_RATE: word for word in [comparability.words.get(WIN_RATE)] if word}
+        comparability = compare_protocol(config, [WIN_RATE])
         counts = _counts(part, split)
         scores = part.scores[part.scores["split"] == split]
         found = mean_over_seeds(win_rates(scores, config["ranking"]["ties"]), WIN_RATE).assign(metric=WIN_RATE)
-        table = _beside(found, published, ["split", "label", "method"], words).assign(group=group)
+        table = _beside(found, published, ["split", "label", "method"], comparability.words)
+        table = table.assign(group=group)
         table = table.join(counts.drop(columns="excluded"), on="label")
         tables.append(table)
         blocks[group] = [row for label in counts.index for row in _class_rows(table, label, methods, counts)]
         ties = "shared" if config["ranking"]["ties"] == "shared" else "won by the first method"
         about = f"{basis(part.runs)}; ties are {ties}."
-        notes.append((group, [about, *comparison_notes(comparability, part.runs)]))
+        notes.append((group, [about, *comparison_notes(comparability, part.runs, 1)]))
     header = ["Class", *map(display_name, methods), "Images", "Ranked", "Seeds", "Excluded"]
-    number = {"train": 3, "test": 4}[split]
-    title = f"Win rate on the {SPLITS[split].lower()} set, mean and standard deviation over seeds (Table {number})"
+    published_as = {"train": "Table 3 of the paper", "test": "Table 4 of the paper"}[split]
+    title = f"Win rate on the {SPLITS[split].lower()} set, mean and standard deviation over seeds ({published_as})"
     every = [
         "Images: ranked by at least one seed. Ranked: pairs of an image and a run, of those with a defect. A seed "
         "without a ranked image of a class does not count for it.",
@@ -145,9 +154,7 @@ def _class_rows(table: pd.DataFrame, label: str, methods: Sequence[str], counts:
     return _rows(display_name(label), [cells.get(method) for method in methods], tail, best=True)
 
 
-def _rows(
-    label: str, cells: Sequence[Mapping[str, Any] | None], tail: list[str], *, best: bool = False
-) -> list[list[str]]:
+def _rows(label: str, cells: Sequence[_Cell], tail: list[str], *, best: bool = False) -> list[list[str]]:
     """Our values; beneath, where there is any, the published ones and the differences."""
     shown = [None if cell is None else round(cell["mean"], 4) for cell in cells]
     largest = max((value for value in shown if value is not None), default=None)
@@ -156,27 +163,33 @@ def _rows(
         [
             label,
             *(
-                MISSING if cell is None else mean_and_std(cell["mean"], cell["std"], bold=strong)
+                MISSING if cell is None else mean_and_std(cell["mean"], _spread(cell), bold=strong)
                 for cell, strong in zip(cells, bold, strict=True)
             ),
             *tail,
         ]
     ]
-    if any(cell is not None and pd.notna(cell["published_mean"]) for cell in cells):
+    if any(cell is not None and not math.isnan(cell["published_mean"]) for cell in cells):
         empty = [""] * len(tail)
         rows.append(["published", *map(_published, cells), *empty])
         rows.append(["difference", *map(_difference, cells), *empty])
     return rows
 
 
-def _published(cell: Mapping[str, Any] | None) -> str:
+def _spread(cell: Mapping[Any, Any]) -> float:
+    """The deviation over seeds; one seed has none."""
+    return cell["std"] if cell["n_seeds"] > 1 else math.nan
+
+
+def _published(cell: _Cell) -> str:
     return MISSING if cell is None else mean_and_std(cell["published_mean"], cell["published_std"])
 
 
-def _difference(cell: Mapping[str, Any] | None) -> str:
-    if cell is None or pd.isna(cell["published_mean"]):
+def _difference(cell: _Cell) -> str:
+    if cell is None or math.isnan(cell["published_mean"]):
         return MISSING
-    return f"{cell['difference']:+.4f}" if pd.isna(cell["not_comparable"]) else cell["not_comparable"]
+    word = cell["not_comparable"]
+    return word if isinstance(word, str) else f"{cell['difference']:+.4f}"
 
 
 def _counts(part: Sweep, split: str) -> pd.DataFrame:
@@ -208,6 +221,6 @@ def _differ(value: str, published: str) -> str:
         return "other"
 
 
-def in_words_or_one(numbers: pd.Series) -> str:
+def _range(numbers: pd.Series) -> str:
     """A number, or the range of several."""
     return str(numbers.min()) if numbers.nunique() == 1 else f"{numbers.min()} to {numbers.max()}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table as RichTable
 
@@ -15,10 +16,9 @@ from xairank.files import atomic, write_text
 MISSING = "-"
 
 # Compiled alone this is a page with the table; with \input it is the table alone.
-_LATEX_HEAD = r"""% Compile this file as it is, or use \input{%s} in a document that loads booktabs.
+_LATEX_HEAD = r"""% Compile this file as it is, or use \input{NAME} in a document that loads booktabs.
 \expandafter\ifx\csname @nodocument\endcsname\relax\else
 \documentclass{article}
-\usepackage[T1]{fontenc}
 \usepackage[a4paper,landscape,margin=12mm]{geometry}
 \usepackage{booktabs}
 \begin{document}
@@ -84,21 +84,24 @@ class Table:
         blocks = ["".join(f"{_latex_row(row)} \\\\\n" for row in block) for block in self.blocks]
         notes = "".join(f"\\par\\smallskip {_latex(note)}\n" for note in self.notes)
         return (
-            f"{_LATEX_HEAD % self.name}\\begin{{table}}\n\\centering\\footnotesize\n\\caption{{{_latex(self.title)}}}\n"
+            _LATEX_HEAD.replace("NAME", self.name)
+            + f"\\begin{{table}}[htbp]\n\\centering\\footnotesize\n\\caption{{{_latex(self.title)}}}\n\\smallskip\n"
             f"\\begin{{tabular}}{{{alignment}}}\n\\toprule\n{_latex_row(self.header)} \\\\\n\\midrule\n"
             + "\\midrule\n".join(blocks)
             + f"\\bottomrule\n\\end{{tabular}}\n\\begin{{flushleft}}\n{notes}\\end{{flushleft}}\n"
             + f"\\end{{table}}\n{_LATEX_TAIL}"
         )
 
-    def to_rich(self) -> RichTable:
-        """For the terminal."""
-        table = RichTable(title=self.title, title_justify="left", pad_edge=False)
-        for column, name in enumerate(self.header):
-            table.add_column(name, justify="left" if column < self.n_text else "right")
+    def to_rich(self, leave_out: Sequence[str] = ()) -> RichTable:
+        """For the terminal, where some columns may have to go."""
+        table = RichTable(title=self.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        columns = [column for column, name in enumerate(self.header) if name not in leave_out]
+        for column in columns:
+            table.add_column(self.header[column], justify="left" if column < self.n_text else "right")
         for block in self.blocks:
             for row in block:
-                table.add_row(*(re.sub(r"\*\*(.+?)\*\*", r"[bold]\1[/bold]", escape(cell)) for cell in row))
+                cells = [escape(row[column]) for column in columns]
+                table.add_row(*(re.sub(r"\*\*(.+?)\*\*", r"[bold]\1[/bold]", cell) for cell in cells))
             table.add_section()
         return table
 
@@ -113,14 +116,16 @@ class Table:
 
 
 def mean_and_std(mean: float, std: float, *, bold: bool = False) -> str:
-    """Mean and standard deviation as the paper prints them.
+    """Mean and standard deviation as the paper prints them; the mean alone where there is no deviation.
 
     Example:
         >>> mean_and_std(0.87131, 0.06784, bold=True)
         '**0.8713** ± 0.0678'
     """
     shown = f"**{mean:.4f}**" if bold else f"{mean:.4f}"
-    return MISSING if math.isnan(mean) else f"{shown} ± {std:.4f}"
+    if math.isnan(mean):
+        return MISSING
+    return shown if math.isnan(std) else f"{shown} ± {std:.4f}"
 
 
 def with_interval(value: float, low: float, high: float, *, bold: bool = False) -> str:

@@ -1,0 +1,76 @@
+"""``python -m xairank.tables name=...``: Tables 1 to 4 of the paper and the statistics, of a sweep."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from xairank.config import unknown_key
+from xairank.console import command, console
+from xairank.errors import UserError
+
+USAGE = """\
+python -m xairank.tables name=<sweep> [folder=multirun]
+
+Writes the tables of a sweep into <folder>/<name>/tables, as CSV, Markdown and LaTeX:
+hyperparameters, performance, win_rate_train, win_rate_test (Tables 1 to 4 of the paper, with the published values
+beside), ranking and statistics.
+
+  name=paper            the sweep (required)
+  folder=multirun       where sweeps are"""
+
+# What is printed, and the columns that eighty characters have no room for.
+_OVERVIEW = {
+    "performance": ("Images", "Seeds"),
+    "win_rate_test": ("Images", "Seeds", "Excluded"),
+    "ranking": ("Chance-corrected", "Mean rank", "Images", "Seeds"),
+}
+
+
+@command
+def main() -> None:
+    """Writes the tables and prints the most telling ones with the conclusions."""
+    arguments = sys.argv[1:]
+    if "--help" in arguments or "-h" in arguments:
+        print(USAGE)
+        return
+    folder = parse_folder(arguments)
+    # pandas and scipy take a second to import, which help and mistakes need not wait for.
+    from xairank.sweeps import read_sweep
+    from xairank.tables import make_tables
+
+    sweep = read_sweep(folder)
+    tables, conclusions = make_tables(sweep)
+    for table in tables:
+        table.write(folder / "tables")
+    shown = _OVERVIEW if len(sweep.groups) == 1 else ["ranking"]
+    for table in tables:
+        if table.name in shown:
+            console.print(table.to_rich(leave_out=_OVERVIEW[table.name]))
+    if sweep.scores.empty:
+        conclusions = ["No image could be ranked: no defect was classified correctly. Train longer."]
+    for line in conclusions:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Tables: {folder / 'tables'}", highlight=False, markup=False, soft_wrap=True)
+
+
+def parse_folder(arguments: Sequence[str]) -> Path:
+    """The sweep's folder from ``key=value`` arguments.
+
+    Raises:
+        UserError: No sweep is named, or a key does not exist.
+    """
+    given = {"folder": "multirun", "name": ""}
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals:
+            raise UserError(f"{argument}: found no '='; expected key=value, for example name=paper")
+        if key not in given:
+            raise UserError(unknown_key(key, given))
+        given[key] = value
+    if not given["name"]:
+        raise UserError("name: missing; expected the name of a sweep, for example name=paper; --help tells the rest")
+    return Path(given["folder"], given["name"])
+
+
+if __name__ == "__main__":
+    main()
