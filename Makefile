@@ -43,7 +43,7 @@ format: $(READY) ## Format and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 paper: $(READY) ## The paper: ten seeds, tables and figures; ARGS="trainer.max_epochs=2" overrides
-	$(BIN)/python -m xairank.train experiment=paper seed=$(SEEDS) -m $(ARGS)
+	$(BIN)/python -m xairank.train experiment=paper seed=$(SEEDS) $(ARGS) -m
 	$(BIN)/python -m xairank.tables name=$(or $(patsubst name=%,%,$(filter name=%,$(ARGS))),paper)
 	$(BIN)/python -m xairank.figures name=$(or $(patsubst name=%,%,$(filter name=%,$(ARGS))),paper)
 

@@ -62,14 +62,14 @@ def summarize_methods(scores: pd.DataFrame, ties: Ties = "shared") -> pd.DataFra
     methods = _methods(scores)
     n_seeds, n_images = scores["seed"].nunique(), scores["sample"].nunique()
     resamples = draw_resamples(n_seeds, n_images)
-    matrices = _matrices(table, ["topk_overlap", "chance_corrected", "rank", "win"])
+    matrices = [_matrices(table, name).values() for name in ("topk_overlap", "chance_corrected", "rank", "win")]
     rows = []
-    for method in methods:
+    for method, overlap, corrected, rank, win in zip(methods, *matrices, strict=True):
         measures = {
-            "overlap": bootstrap_interval(matrices["topk_overlap", method], resamples, 0, 1),
-            "chance_corrected": bootstrap_interval(matrices["chance_corrected", method], resamples, high=1),
-            "rank": _rank_interval(matrices["rank", method], len(methods)),
-            "win_rate": rate_interval(matrices["win", method]),
+            "overlap": bootstrap_interval(overlap, resamples, 0, 1),
+            "chance_corrected": bootstrap_interval(corrected, resamples, high=1),
+            "rank": _rank_interval(rank, len(methods)),
+            "win_rate": rate_interval(win),
         }
         rows.append({"method": method, **_columns(measures), "n_seeds": n_seeds, "n_images": n_images})
     chance = (scores["k"] / scores["n_pixels"]).groupby(scores["sample"]).mean().mean()
@@ -109,8 +109,8 @@ def compare_methods(scores: pd.DataFrame) -> Comparison:
 
 def image_means(scores: pd.DataFrame, metric: str = "topk_overlap") -> pd.DataFrame:
     """Images by methods: the mean over the seeds and folds that ranked the image."""
-    means = scores.groupby(["sample", "method"])[metric].mean().unstack("method")
-    return means[_methods(scores)].round(DECIMALS)
+    means, (samples, methods) = _means(scores, metric, ["sample", "method"])
+    return pd.DataFrame(means, index=samples, columns=methods).round(DECIMALS).sort_index()
 
 
 def critical_difference(n_images: int, n_methods: int) -> float:
@@ -147,7 +147,7 @@ def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _compare_pairs(images: pd.DataFrame, mean_ranks: pd.Series, scores: pd.DataFrame) -> pd.DataFrame:
-    matrices = _matrices(scores, ["topk_overlap"])
+    matrices = _matrices(scores, "topk_overlap")
     resamples = draw_resamples(scores["seed"].nunique(), len(images))
     rows = [_compare_pair(pair, images, mean_ranks, matrices, resamples) for pair in combinations(images.columns, 2)]
     columns = ["method", "other", "difference", "difference_low", "difference_high", "rank_difference", "rank_biserial"]
@@ -158,11 +158,11 @@ def _compare_pair(
     pair: tuple[str, str],
     images: pd.DataFrame,
     mean_ranks: pd.Series,
-    matrices: dict[tuple[str, str], NDArray[np.float64]],
+    matrices: dict[str, NDArray[np.float64]],
     resamples: Resamples,
 ) -> dict[str, Any]:
     method, other = pair
-    differences = matrices["topk_overlap", method] - matrices["topk_overlap", other]
+    differences = matrices[method] - matrices[other]
     difference = bootstrap_interval(differences, resamples, -1, 1)
     return {
         "method": method,
@@ -224,15 +224,21 @@ def _rank_interval(ranks: NDArray[np.float64], n_methods: int) -> Interval:
     return Interval(*(1 + (n_methods - 1) * limit for limit in shares))
 
 
-def _matrices(scores: pd.DataFrame, columns: list[str]) -> dict[tuple[str, str], NDArray[np.float64]]:
-    """By column and method, values (seeds, images): means over folds, NaN where a seed did not rank an image."""
-    means = scores.groupby(["method", "seed", "sample"])[columns].mean().unstack("sample")
-    return {
-        (column, method): table.xs(method).to_numpy()
-        for column in columns
-        for table in [means[column]]
-        for method in _methods(scores)
-    }
+def _matrices(scores: pd.DataFrame, column: str) -> dict[str, NDArray[np.float64]]:
+    """Each method's values (seeds, images): means over folds, NaN where a seed did not rank an image."""
+    means, (methods, _, _) = _means(scores, column, ["method", "seed", "sample"])
+    return dict(zip(methods, means, strict=True))
+
+
+def _means(scores: pd.DataFrame, column: str, keys: list[str]) -> tuple[NDArray[np.float64], list[pd.Index]]:
+    """Means by all keys, an axis each in order of appearance, NaN where there is no row; quicker than a pivot table."""
+    codes, values = zip(*(scores[key].factorize() for key in keys), strict=True)
+    shape = tuple(len(some) for some in values)
+    places = np.ravel_multi_index(codes, shape)
+    counts = np.bincount(places, minlength=int(np.prod(shape)))
+    sums = np.bincount(places, weights=scores[column].to_numpy(), minlength=len(counts))
+    means = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+    return means.reshape(shape), list(values)
 
 
 def _methods(scores: pd.DataFrame) -> list[str]:

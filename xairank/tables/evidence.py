@@ -9,18 +9,18 @@ from xairank.ranking.bootstrap import FEWEST_SEEDS
 from xairank.ranking.conclusion import conclude
 from xairank.ranking.statistics import Comparison, compare_methods, summarize_methods
 from xairank.sweeps import Sweep
-from xairank.tables.groups import basis, config_of, each_group, in_blocks, joined_notes
+from xairank.tables.groups import Groups, basis, config_of, in_blocks, joined_notes
 from xairank.tables.paper import SPLITS
 from xairank.tables.table import Table, p_value, with_interval
 
 _MEASURES = {"overlap": False, "chance_corrected": False, "rank": True, "win_rate": False}  # whether less is better
 
 
-def ranking(sweep: Sweep) -> Table:
+def ranking(groups: Groups) -> Table:
     """Mean overlap, chance-corrected overlap, mean rank and win rate of each method with their intervals."""
     tables, notes = [], []
-    blocks: dict[str, list[list[str]]] = {group: [] for group in sweep.groups}
-    for group, split, scores, part in _each_split(sweep):
+    blocks: dict[str, list[list[str]]] = {group: [] for group in groups}
+    for group, split, scores, part in _each_split(groups):
         table = summarize_methods(scores, config_of(part)["ranking"]["ties"]).assign(group=group, split=split)
         tables.append(table)
         blocks[group] += _ranking_rows(table, split)
@@ -38,12 +38,12 @@ def ranking(sweep: Sweep) -> Table:
     return Table("ranking", title, data, header, in_blocks(blocks), [*joined_notes(notes), *every], n_text=2)
 
 
-def statistics(sweep: Sweep) -> tuple[Table, list[str]]:
+def statistics(groups: Groups) -> tuple[Table, list[str]]:
     """Tests between each two methods, and the conclusions in words."""
     tables, conclusions = [], []
-    blocks: dict[str, list[list[str]]] = {group: [] for group in sweep.groups}
+    blocks: dict[str, list[list[str]]] = {group: [] for group in groups}
     notes: list[tuple[str, list[str]]] = []
-    for group, split, scores, part in _each_split(sweep):
+    for group, split, scores, part in _each_split(groups):
         found = compare_methods(scores)
         overall = {
             "friedman_statistic": found.friedman_statistic,
@@ -71,8 +71,8 @@ def statistics(sweep: Sweep) -> tuple[Table, list[str]]:
     return Table("statistics", title, data, header, in_blocks(blocks), shown, n_text=2), conclusions
 
 
-def _each_split(sweep: Sweep) -> Iterator[tuple[str, str, pd.DataFrame, Sweep]]:
-    for group, part in each_group(sweep):
+def _each_split(groups: Groups) -> Iterator[tuple[str, str, pd.DataFrame, Sweep]]:
+    for group, part in groups.items():
         for split in SPLITS:
             scores = part.scores[part.scores["split"] == split]
             if len(scores):

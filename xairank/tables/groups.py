@@ -1,6 +1,6 @@
 """What the tables of a sweep with several groups share: blocks, captions of groups, notes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -9,12 +9,17 @@ from xairank.names import count, in_words
 from xairank.published import Comparability
 from xairank.sweeps import Sweep
 
+Groups = dict[str, Sweep]
 
-def each_group(sweep: Sweep) -> Iterator[tuple[str, Sweep]]:
-    """Every group with a sweep of its runs alone."""
-    for group in sweep.groups:
-        parts = (part[part["group"] == group] for part in (sweep.scores, sweep.metrics, sweep.excluded, sweep.runs))
-        yield group, Sweep(sweep.folder, *parts)
+
+def split_groups(sweep: Sweep) -> Groups:
+    """For every group, in order, a sweep of its runs alone."""
+    tables = (sweep.scores, sweep.metrics, sweep.excluded, sweep.runs)
+    parts = [_by_group(table) for table in tables]
+    return {
+        group: Sweep(sweep.folder, *(part.get(group, table.head(0)) for part, table in zip(parts, tables, strict=True)))
+        for group in sweep.groups
+    }
 
 
 def config_of(sweep: Sweep) -> dict[str, Any]:
@@ -58,3 +63,7 @@ def comparison_notes(comparability: Comparability, runs: pd.DataFrame, n_measure
     if runs["fold"].nunique() > 1:
         remarks.append("several folds are tested here, one fixed split in the published runs")
     return [*comparability.reasons, *([f"Compared all the same: {'; '.join(remarks)}."] if remarks else [])]
+
+
+def _by_group(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return {str(group): part for group, part in table.groupby("group", sort=False)}
