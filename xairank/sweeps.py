@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.dataset
 import pyarrow.parquet
 import yaml
@@ -225,33 +226,35 @@ def _parquet_metadata(path: Path) -> pyarrow.parquet.FileMetaData:
 
 
 def _read_metrics(runs: Sequence[_Run]) -> pd.DataFrame:
-    tables = [
-        _read_csv(run.folder / "metrics.csv", METRIC_COLUMNS).assign(seed=run.seed, fold=run.fold, group=run.group)
-        for run in runs
-    ]
-    return _joined(tables, (*METRIC_COLUMNS, "seed", "fold", "group"))
+    tables = [_read_csv(run.folder / "metrics.csv", METRIC_COLUMNS) for run in runs]
+    rows = [run for run, table in zip(runs, tables, strict=True) for _ in range(len(table))]
+    folds = pd.array([run.fold for run in rows], dtype="Int64")
+    return _joined(tables).assign(seed=[run.seed for run in rows], fold=folds, group=[run.group for run in rows])
 
 
 def _read_excluded(runs: Sequence[_Run]) -> pd.DataFrame:
-    tables = [_read_csv(run.folder / "excluded.csv", EXCLUDED_COLUMNS).assign(group=run.group) for run in runs]
-    return _joined(tables, (*EXCLUDED_COLUMNS, "group"))
+    tables = [_read_csv(run.folder / "excluded.csv", EXCLUDED_COLUMNS) for run in runs]
+    excluded = _joined(tables)
+    groups = np.repeat([run.group for run in runs], [len(table) for table in tables])
+    return excluded.assign(fold=excluded["fold"].astype("Int64"), group=groups)
 
 
-def _joined(tables: Iterable[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
-    filled = [table for table in tables if len(table)]
-    whole = pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=list(columns))
-    return whole.assign(fold=whole["fold"].astype("Int64"))
+def _joined(tables: Sequence[pa.Table]) -> pd.DataFrame:
+    return pa.concat_tables(tables, promote_options="permissive").to_pandas()
 
 
-def _read_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+def _read_csv(path: Path, columns: Sequence[str]) -> pa.Table:
+    texts = dict.fromkeys((*_SAMPLE_COLUMNS, "reason"), pa.string())
+    types = {**texts, "seed": pa.int64(), "fold": pa.int64()}
+    # A class may be called "None" or "NA"; only an empty field is missing.
+    options = pyarrow.csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=False)
     try:
-        # A class may be called "none" or "NA"; only an empty field is missing.
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+        table = pyarrow.csv.read_csv(path, convert_options=options)
     except FileNotFoundError:
         raise _missing_file(path) from None
-    except (pd.errors.EmptyDataError, pd.errors.ParserError):
+    except pa.ArrowInvalid:
         raise UserError(f"{path}: not a table; delete it and its run's run.json, and run again") from None
-    _check_columns(path, table.columns, columns)
+    _check_columns(path, table.column_names, columns)
     return table
 
 
