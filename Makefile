@@ -53,6 +53,9 @@ tables: $(READY) ## Tables 1-4 and the statistics of the sweep NAME=...
 figures: $(READY) ## The figures of the sweep NAME=...
 	$(BIN)/python -m xairank.figures name=$(NAME) $(ARGS)
 
+bench: $(READY) ## Time the tables on many generated runs
+	$(BIN)/python benchmarks/tables_many_runs.py $(ARGS)
+
 clean: ## Delete .venv and caches; never data or results
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

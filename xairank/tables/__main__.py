@@ -36,7 +36,7 @@ def main() -> None:
     folder = parse_folder(arguments)
     # pandas and scipy take a second to import, which help and mistakes need not wait for.
     from xairank.sweeps import read_sweep
-    from xairank.tables import make_tables
+    from xairank.tables.collection import make_tables
 
     sweep = read_sweep(folder)
     tables, conclusions = make_tables(sweep)

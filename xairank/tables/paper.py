@@ -29,6 +29,10 @@ from xairank.tables.table import MISSING, Table, mean_and_std
 _Cell = Mapping[Any, Any] | None
 SPLITS = {"train": "Training", "test": "Test"}
 _UNKNOWN_IMAGES = "Which images the published runs trained on and tested is not known; the split has the same sizes."
+_CASES = (
+    "Images: ranked by at least one seed. Ranked: pairs of an image and a run, of those with a defect. A seed without "
+    "a ranked image of a class does not count for it."
+)
 _SAME_ORDER = (
     "The published overlap is an intersection over union, which orders maps as Top-K Overlap does, so wins compare; "
     "ties inside a map are cut by array position there, shared by expectation here."
@@ -80,7 +84,8 @@ def performance(sweep: Sweep, groups: Groups) -> Table:
     header = ["Split", "Total loss", "Classification loss", "Mask loss", "Balanced accuracy", "Seeds", "Images"]
     title = "Model performance at the last epoch, mean and standard deviation over seeds (Table 2 of the paper)"
     every = ["Losses are means over images here, over batches in the published runs.", _UNKNOWN_IMAGES]
-    return Table("performance", title, data, header, in_blocks(blocks), [*joined_notes(notes), *every])
+    shown = [*joined_notes(notes), *(every if data["difference"].notna().any() else [])]
+    return Table("performance", title, data, header, in_blocks(blocks), shown)
 
 
 def win_rate(sweep: Sweep, groups: Groups, split: str) -> Table:
@@ -107,13 +112,9 @@ def win_rate(sweep: Sweep, groups: Groups, split: str) -> Table:
     header = ["Class", *map(display_name, methods), "Seeds", "Images", "Ranked", "Excluded"]
     published_as = {"train": "Table 3 of the paper", "test": "Table 4 of the paper"}[split]
     title = f"Win rate on the {SPLITS[split].lower()} set, mean and standard deviation over seeds ({published_as})"
-    every = [
-        "Images: ranked by at least one seed. Ranked: pairs of an image and a run, of those with a defect. A seed "
-        "without a ranked image of a class does not count for it.",
-        _UNKNOWN_IMAGES,
-        _SAME_ORDER,
-    ]
-    return Table(f"win_rate_{split}", title, data, header, in_blocks(blocks), [*joined_notes(notes), *every])
+    every = [_UNKNOWN_IMAGES, _SAME_ORDER] if data["difference"].notna().any() else []
+    shown = [*joined_notes(notes), _CASES, *every]
+    return Table(f"win_rate_{split}", title, data, header, in_blocks(blocks), shown)
 
 
 def last_epoch(metrics: pd.DataFrame) -> pd.DataFrame:
