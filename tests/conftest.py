@@ -1,5 +1,6 @@
 """Fixtures shared by the tests: a tiny category on disk, small models, and the real sample data where it is at hand."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,12 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("no ../shared with real data beside the checkout")
     return SHARED
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Measured batch limits go to a cache of the tests' own, also those of the commands they start."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
 
 
 def write_category(folder: Path, *, good: int = 12, defects: int = 6, size: int = 48, seed: int = 0) -> Path:

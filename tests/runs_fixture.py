@@ -42,7 +42,7 @@ def fake_config(seed: int = 42, *, fold: int = 0, name: str = "fake", **override
             "lr": 0.001,
         },
         "attribution": {
-            "batch_size": 16,
+            "batch_limit": 16,
             "keep_maps": True,
             "methods": {
                 "gradcam": {"_target_": "xairank.attribution.GradCAM"},
@@ -52,7 +52,6 @@ def fake_config(seed: int = 42, *, fold: int = 0, name: str = "fake", **override
                     "n_steps": 25,
                     "rule": "gauss_legendre",
                     "baseline": "black",
-                    "batch_limit": 16,
                 },
             },
         },

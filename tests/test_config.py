@@ -82,7 +82,7 @@ IMPOSSIBLE = {
     "model.class_weights": ("equal", True),
     "model.normalize": (None, "on"),
     "model.lr": (0, float("inf")),
-    "attribution.batch_size": (0, "8"),
+    "attribution.batch_limit": (0, "many"),
     "attribution.keep_maps": ("all", None),
     "attribution.methods": ({}, {"gradcam": {}}),
     "trainer.max_epochs": (0, 1.5),

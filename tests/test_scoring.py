@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from xairank.attribution import GradCAM, IntegratedGradients
+from xairank.attribution import GradCAM, IntegratedGradients, freeze
 from xairank.data.datamodule import Batch
 from xairank.evaluation import topk_overlap
 from xairank.models import EncoderDecoder
@@ -45,13 +45,12 @@ def data(model):
 METHODS = {"gradcam": GradCAM(), "integrated_gradients": IntegratedGradients(n_steps=3)}
 
 
-def scored(model, data, batch_size=4, keep=False):
+def scored(model, data, batch_limit=4, keep=False):
     batches, table, *_ = data
     done = []
     predict_masks = (lambda images: model(images)[1].detach().sigmoid()) if keep else None
-    result = score_samples(
-        model, batches, table, CLASSES, METHODS, batch_size=batch_size, predict_masks=predict_masks, advance=done.append
-    )
+    frozen = freeze(model, batches[0].images, batch_limit=batch_limit)
+    result = score_samples(frozen, batches, table, CLASSES, METHODS, predict_masks=predict_masks, advance=done.append)
     return pd.concat(result.scores), pd.concat(result.excluded), result.maps, sum(done)
 
 
@@ -77,9 +76,9 @@ def test_a_missing_mask_counts_before_a_wrong_class():
     assert exclusion_reasons(labels, predicted, pd.Series([0, 0])).tolist() == ["empty_mask", "good"]
 
 
-@pytest.mark.parametrize("batch_size", [1, 4, 64])
-def test_scores_equal_one_image_at_a_time_whatever_the_batches(model, data, batch_size):
-    scores, *_ = scored(model, data, batch_size)
+@pytest.mark.parametrize("batch_limit", [1, 4, 64])
+def test_scores_equal_one_image_at_a_time_whatever_the_batches(model, data, batch_limit):
+    scores, *_ = scored(model, data, batch_limit)
     _, _, images, masks = data
     for row in scores.itertuples():
         index = int(row.sample[-3:])

@@ -8,7 +8,8 @@ import pandas as pd
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
-from xairank.attribution import AttributionMethod
+from xairank.attribution import AttributionMethod, FrozenModel, freeze
+from xairank.batch_limits import remembered_batch_limit
 from xairank.console import console, progress
 from xairank.data.datamodule import DefectDataModule
 from xairank.maps import join_maps, write_maps
@@ -82,7 +83,7 @@ class AttributionCallback(Callback):
     Args:
         folder: The run folder.
         methods: The attribution methods by name.
-        batch_size: Images explained at once.
+        batch_limit: Largest batch in one pass, or ``auto`` for the fastest.
         keep_maps: Whether ``maps.npz`` is written.
         ties: ``shared`` or ``first``, how ties between methods share a win.
         record: What ``run.json`` says besides this callback's own seconds.
@@ -93,14 +94,14 @@ class AttributionCallback(Callback):
         folder: RunFolder,
         methods: Mapping[str, AttributionMethod],
         *,
-        batch_size: int,
+        batch_limit: int | str,
         keep_maps: bool,
         ties: Ties,
         record: dict[str, Any],
     ) -> None:
         self.folder = folder
         self.methods = methods
-        self.batch_size = batch_size
+        self.batch_limit = batch_limit
         self.keep_maps = keep_maps
         self.ties = ties
         self.record = record
@@ -115,16 +116,16 @@ class AttributionCallback(Callback):
         trained = time.perf_counter()
         data: DefectDataModule = trainer.datamodule  # type: ignore[attr-defined]
         pl_module.eval()
+        frozen = self._freeze(pl_module, data)
         with progress() as bar:
             task = bar.add_task("Explaining", total=len(data.table))
             parts = [
                 score_samples(
-                    pl_module.model,
+                    frozen,
                     data.evaluation_dataloader(split),
                     data.table,
                     data.classes,
                     self.methods,
-                    batch_size=self.batch_size,
                     predict_masks=pl_module.predict_masks if self.keep_maps else None,
                     advance=lambda samples: bar.advance(task, samples),
                 )
@@ -141,6 +142,13 @@ class AttributionCallback(Callback):
         self.folder.finish(self.record)
         print_summary(console, scores, excluded, list(self.methods), self.ties)
         console.print(f"Results: {self.folder.path}", highlight=False, soft_wrap=True)
+
+    def _freeze(self, pl_module: MultitaskModule, data: DefectDataModule) -> FrozenModel:
+        images = next(iter(data.evaluation_dataloader("test", batch_size=1))).images.to(pl_module.device)
+        frozen = freeze(pl_module.model, images)
+        limit = remembered_batch_limit(frozen, images) if self.batch_limit == "auto" else self.batch_limit
+        self.record["batch_limit"] = frozen.batch_limit = int(limit)
+        return frozen
 
     def _with_run(self, tables: list[pd.DataFrame]) -> pd.DataFrame:
         """One table with the run's seed and fold in front."""

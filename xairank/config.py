@@ -38,6 +38,10 @@ def _optional(rule: Rule) -> Rule:
     return Rule(f"{rule.allowed}, or null", lambda value: value is None or rule.passes(value))
 
 
+def _or_auto(rule: Rule) -> Rule:
+    return Rule(f"{rule.allowed}, or auto", lambda value: value == "auto" or rule.passes(value))
+
+
 _TEXT = Rule("a text", lambda value: isinstance(value, str) and value.strip() != "")
 _NAME = Rule(
     "a plain folder name (no slash, not starting with a dot)",
@@ -86,7 +90,7 @@ RULES: dict[str, Rule] = {
     "model.class_weights": _choice("balanced", "none"),
     "model.normalize": _SWITCH,
     "model.lr": _number(0, above=True),
-    "attribution.batch_size": _integer(1),
+    "attribution.batch_limit": _or_auto(_integer(1)),
     "attribution.keep_maps": _SWITCH,
     "attribution.methods": _METHODS,
     "trainer.max_epochs": _integer(1),

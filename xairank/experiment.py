@@ -15,6 +15,7 @@ import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import nn
 
@@ -23,6 +24,8 @@ from xairank.callbacks import AttributionCallback, MetricsCallback, ProgressCall
 from xairank.data.datamodule import DefectDataModule
 from xairank.data.synthetic import SyntheticCategory, render_category
 from xairank.errors import UserError
+from xairank.files import atomic
+from xairank.memory import freed_memory_kept
 from xairank.models import EncoderDecoder, MultitaskModule
 from xairank.models.encoder import check_encoder, create_encoder
 from xairank.runs import RunFolder
@@ -49,7 +52,7 @@ def run_experiment(folder: RunFolder) -> None:
         AttributionCallback(
             folder,
             methods,
-            batch_size=config["attribution"]["batch_size"],
+            batch_limit=config["attribution"]["batch_limit"],
             keep_maps=config["attribution"]["keep_maps"],
             ties=config["ranking"]["ties"],
             record=record,
@@ -65,7 +68,8 @@ def run_experiment(folder: RunFolder) -> None:
     record["seconds"]["data"] = time.perf_counter() - started
     module = create_module(config, encoder, data)
     folder.claim()
-    fit(trainer, module, data, folder.checkpoint)
+    with freed_memory_kept():
+        fit(trainer, module, data, folder.checkpoint)
 
 
 def create_methods(entries: Config) -> dict[str, AttributionMethod]:
@@ -137,6 +141,7 @@ def create_trainer(config: Config, callbacks: list[pl.Callback]) -> pl.Trainer:
             devices=1,
             deterministic=True,
             callbacks=callbacks,
+            plugins=[AtomicCheckpointIO()],
             logger=instantiate(logger) if logger.get("_target_") else False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -165,6 +170,15 @@ def fit(trainer: pl.Trainer, module: MultitaskModule, data: DefectDataModule, ch
                 f"{checkpoint}: cannot be read ({type(error).__name__}); delete it to train this run anew"
             ) from None
     trainer.fit(module, datamodule=data, ckpt_path=resume, weights_only=True)
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside its place, then renames it; Lightning would copy it from the temporary folder."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
+        """Saves a checkpoint that is whole or not there."""
+        with atomic(Path(path)) as temporary:
+            torch.save(checkpoint, temporary)
 
 
 def describe_environment() -> dict[str, Any]:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -16,11 +17,11 @@ import yaml
 
 from xairank.config import flatten
 from xairank.errors import UserError
-from xairank.files import atomic, write_text
+from xairank.files import atomic, remove_leftovers, write_text
 
 FORMAT = 1
 # Where things are, how fast they are read, what is kept and who is told: none of it changes a result.
-PLACES = ("name", "data.root", "data.num_workers", "attribution.keep_maps", "logger")
+PLACES = ("name", "data.root", "data.num_workers", "attribution.batch_limit", "attribution.keep_maps", "logger")
 _UNNAMED_OVERRIDES = (*PLACES, "experiment", "trainer.accelerator", "model.encoder_weights")
 
 
@@ -67,6 +68,10 @@ class RunFolder:
         return self.path / "checkpoints" / "last.ckpt"
 
     @property
+    def _failure(self) -> Path:
+        return self.path / "error.txt"
+
+    @property
     def complete(self) -> bool:
         """Whether the run is finished: ``run.json`` is there and says so."""
         record = self.path / "run.json"
@@ -75,17 +80,28 @@ class RunFolder:
     def claim(self) -> None:
         """Makes the folder and its ``config.yaml``, or checks that both are this configuration's already.
 
+        What a killed or failed attempt left behind is removed.
+
         Raises:
             UserError: The folder belongs to another configuration, or cannot be made.
         """
         record = self.path / "config.yaml"
         if record.is_file():
             self._check_owner(record)
+            for folder in (self.path, self.checkpoint.parent):
+                remove_leftovers(folder)
+            self._failure.unlink(missing_ok=True)
             return
         try:
             write_text(record, yaml.safe_dump(dict(self.config), sort_keys=False, allow_unicode=True))
         except OSError as error:
             raise UserError(f"{self.path}: cannot write the run folder ({error.strerror}); free the place") from None
+
+    def fail(self, report: str) -> None:
+        """Writes ``error.txt``, unless the folder belongs to another configuration; the next attempt removes it."""
+        with suppress(UserError, OSError):
+            self.claim()
+            write_text(self._failure, report.rstrip() + "\n")
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
         """Writes ``table`` atomically as Parquet or CSV, by the suffix of ``name``."""

@@ -9,12 +9,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from xairank.attribution import AttributionMethod, Diagnostics, explain
+from xairank.attribution import AttributionMethod, Diagnostics, FrozenModel, explain
 from xairank.data.datamodule import Batch
 from xairank.data.mvtec import GOOD
 from xairank.evaluation import topk_iou, topk_overlap
 from xairank.maps import Maps
-from xairank.models import EncoderDecoder
 
 METRICS = {"topk_overlap": topk_overlap, "topk_iou": topk_iou}
 
@@ -43,25 +42,23 @@ class Scores:
 
 
 def score_samples(
-    model: EncoderDecoder,
+    model: FrozenModel,
     batches: Iterable[Batch],
     table: pd.DataFrame,
     classes: list[str],
     methods: Mapping[str, AttributionMethod],
     *,
-    batch_size: int,
     predict_masks: Callable[[Tensor], Tensor] | None,
     advance: Callable[[int], None],
 ) -> Scores:
     """Explains every correctly classified defect with every method and scores the maps.
 
     Args:
-        model: In evaluation mode, on its device.
+        model: Frozen, on its device; explains ``batch_limit`` images at once.
         batches: The samples.
         table: A row a sample: ``sample``, ``label``, ``split``.
         classes: Names of the model's classes, in order.
         methods: The methods by name.
-        batch_size: Images explained at once.
         predict_masks: Images (B, 3, H, W) -> predicted masks (B, H, W) in [0, 1], kept with the maps; None keeps
             no maps.
         advance: Called with the number of samples that are done, for a progress bar.
@@ -69,7 +66,7 @@ def score_samples(
     device = next(model.parameters()).device
     result = Scores()
     ranked = _ranked(model, batches, device, table, classes, result.excluded, advance)
-    for samples in _gathered(ranked, batch_size):
+    for samples in _gathered(ranked, model.batch_limit):
         described = _describe(samples, table, classes)
         explained = _explain(model, samples, methods)
         result.scores.append(_score(described, explained, samples.masks))
@@ -79,7 +76,7 @@ def score_samples(
     return result
 
 
-def predict(model: EncoderDecoder, images: Tensor) -> tuple[Tensor, Tensor]:
+def predict(model: FrozenModel, images: Tensor) -> tuple[Tensor, Tensor]:
     """Predicted class (B,) and its probability (B,) float64."""
     with torch.no_grad():
         logits = model.forward_head(model.forward_features(images))
@@ -96,7 +93,7 @@ def exclusion_reasons(labels: pd.Series, predicted: pd.Series, k: pd.Series) -> 
 
 
 def _ranked(
-    model: EncoderDecoder,
+    model: FrozenModel,
     batches: Iterable[Batch],
     device: torch.device,
     table: pd.DataFrame,
@@ -141,15 +138,15 @@ def _describe(samples: Predicted, table: pd.DataFrame, classes: list[str]) -> pd
 
 
 def _explain(
-    model: EncoderDecoder, samples: Predicted, methods: Mapping[str, AttributionMethod]
+    model: FrozenModel, samples: Predicted, methods: Mapping[str, AttributionMethod]
 ) -> dict[str, tuple[Tensor, Diagnostics]]:
     """Maps (B, H, W) and diagnostics of each method, on the host."""
     targets = samples.predicted.to(samples.images.device)
-    explained = {}
-    for name, method in methods.items():
-        maps, diagnostics = explain(method, model, samples.images, targets)
-        explained[name] = maps.detach().cpu(), {key: value.detach().cpu() for key, value in diagnostics.items()}
-    return explained
+    explained = explain(methods, model, samples.images, targets)
+    return {
+        name: (maps.cpu(), {key: value.cpu() for key, value in diagnostics.items()})
+        for name, (maps, diagnostics) in explained.items()
+    }
 
 
 def _score(described: pd.DataFrame, explained: Mapping[str, tuple[Tensor, Diagnostics]], masks: Tensor) -> pd.DataFrame:

@@ -72,7 +72,12 @@ def run(config: DictConfig, overrides: list[str]) -> Path:
         return folder.path
     from xairank.experiment import run_experiment
 
-    run_experiment(folder)
+    try:
+        run_experiment(folder)
+    except Exception as error:
+        if HydraConfig.get().mode == RunMode.MULTIRUN:  # a single run tells its user, a sweep also its folder
+            folder.fail(str(error) if isinstance(error, UserError) else traceback.format_exc())
+        raise
     return folder.path
 
 

@@ -6,8 +6,9 @@ import timm
 import torch
 from torch import Tensor, nn
 
-# Families: residual, inverted residual with squeeze-excitation, depthwise with layer norm.
-ENCODERS = ("resnet18", "efficientnet_b0", "convnext_atto")
+# Families: residual, inverted residual with squeeze-excitation, depthwise with layer norm, a head with a convolution,
+# dense connections with norms before convolutions, and grouped convolutions.
+ENCODERS = ("resnet18", "efficientnet_b0", "convnext_atto", "mobilenetv3_small_050", "densenet121", "regnety_002")
 
 
 @functools.cache

@@ -4,7 +4,7 @@ from torch import nn
 from torch.nn import functional
 
 from tests.attribution.networks import images_and_targets, likely_targets, network, relative_error
-from xairank.attribution import GradCAM
+from xairank.attribution import GradCAM, explain
 from xairank.attribution.gradcam import interpolate_axis
 
 
@@ -18,7 +18,7 @@ def test_equals_class_activation_mapping_on_a_pooled_linear_head():
     rows = model.fc.weight.detach()[targets]
     coarse = functional.relu(torch.einsum("bc,bchw->bhw", rows, features)) / features[0, 0].numel()
     expected = functional.interpolate(coarse[:, None], (64, 64), mode="bilinear")[:, 0]
-    maps, diagnostics = GradCAM().with_diagnostics(model, images, targets)
+    maps, diagnostics = explain({"gradcam": GradCAM()}, model, images, targets)["gradcam"]
     assert (expected.amax(dim=(1, 2)) > 0).all()
     assert relative_error(maps, expected) < 1e-5
     torch.testing.assert_close(diagnostics["class_activation"], coarse)

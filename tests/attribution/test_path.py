@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
+from scipy.stats import kstest
 
-from xairank.attribution.path import BASELINES, RULES
+from xairank.attribution.path import BASELINES, RULES, UNIFORM_DRAWS
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
@@ -34,12 +36,30 @@ def test_trapezoid_of_one_point_is_an_error():
 @pytest.mark.parametrize("baseline", BASELINES.values(), ids=BASELINES.keys())
 def test_baselines_have_the_images_shape(baseline):
     images = torch.rand(2, 3, 5, 7, dtype=torch.float64)
-    assert baseline(images).shape == images.shape
-    assert baseline(images).dtype == images.dtype
+    for draw in baseline(images):
+        assert draw.expand_as(images).dtype == images.dtype
+        assert draw.shape[0] in (1, 2)
 
 
 def test_baselines_have_their_colour():
     images = torch.rand(2, 3, 5, 7)
-    assert (BASELINES["black"](images) == 0).all()
-    assert (BASELINES["white"](images) == 1).all()
-    torch.testing.assert_close(BASELINES["mean_color"](images)[1, 2, 4, 6], images[1, 2].mean())
+    assert (BASELINES["black"](images)[0] == 0).all()
+    assert (BASELINES["white"](images)[0] == 1).all()
+    torch.testing.assert_close(BASELINES["mean_color"](images)[0][1, 2, 4, 6], images[1, 2].mean())
+
+
+def test_blurred_is_a_gaussian_filter():
+    images = torch.rand(1, 1, 64, 48, dtype=torch.float64)
+    # scipy's "mirror" is torchvision's "reflect"; both cut the kernel at three standard deviations.
+    expected = gaussian_filter(images[0, 0].numpy(), sigma=4, truncate=3, mode="mirror")
+    np.testing.assert_allclose(BASELINES["blurred"](images)[0][0, 0].numpy(), expected, atol=1e-6)
+
+
+def test_uniform_is_the_same_noise_for_every_image():
+    draws = BASELINES["uniform"](torch.zeros(3, 3, 32, 32))
+    again = BASELINES["uniform"](torch.ones(1, 3, 32, 32))
+    assert len(draws) == UNIFORM_DRAWS
+    for draw, same in zip(draws, again, strict=True):
+        assert torch.equal(draw, same)
+        assert kstest(draw.flatten().numpy(), "uniform").pvalue > 0.01
+    assert not torch.equal(draws[0], draws[1])

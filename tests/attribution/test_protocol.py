@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from tests.attribution.networks import images_and_targets, likely_targets, network, relative_error
-from xairank.attribution import GradCAM, IntegratedGradients, Saliency, explain
+from xairank.attribution import GradCAM, IntegratedGradients, Saliency
 
-METHODS = [GradCAM(), Saliency(), IntegratedGradients(n_steps=5, batch_limit=7)]
+METHODS = [GradCAM(), Saliency(), IntegratedGradients(n_steps=5)]
 
 
 @pytest.fixture(scope="module")
@@ -135,10 +135,29 @@ def test_uint8_images_are_an_error(method, model):
         method(model, torch.zeros(1, 3, 64, 64, dtype=torch.uint8), torch.tensor([0]))
 
 
-def test_explain_gives_the_call_s_maps_and_diagnostics_where_a_method_has_them(model):
+def test_the_caller_s_autocast_does_not_reach_the_maps(method, model):
     images, targets = images_and_targets(2)
-    maps, diagnostics = explain(Saliency(), model, images, targets)
-    assert torch.equal(maps, Saliency()(model, images, targets))
-    assert diagnostics == {}
-    _, diagnostics = explain(IntegratedGradients(n_steps=2), model, images, targets)
-    assert diagnostics["completeness_error"].shape == (2,)
+    expected = method(model, images, targets)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(method(model, images, targets), expected)
+
+
+def test_reduced_precision_is_off_while_explaining_and_back_afterwards(method):
+    seen = []
+
+    class Watching(nn.Module):
+        def forward_features(self, images):
+            seen.append((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
+            return images
+
+        def forward_head(self, features):
+            return features.mean(dim=(2, 3))
+
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        method(Watching(), torch.rand(1, 3, 8, 8), torch.tensor([0]))
+        assert set(seen) == {(False, False)}
+        assert (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32) == (True, True)
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before

@@ -4,11 +4,27 @@ The model is any module with timm's two methods: ``forward_features(images) -> (
 ``forward_head(features) -> (B, classes)``. The explained score is the target's logit. Images are (B, 3, H, W) in the
 model's input space, targets (B,) int64; maps are (B, H, W), of the images' type and on their device, non-negative, not
 rescaled, and independent of how the batch was cut. The model is left as it was found.
+
+For many images, :func:`freeze` the model once and :func:`explain` with all methods at once: the same maps, sooner.
 """
 
+from xairank.attribution.batch_limit import measure_batch_limit
+from xairank.attribution.engine import AttributionMethod, Diagnostics, explain
+from xairank.attribution.frozen import FrozenModel, freeze
 from xairank.attribution.gradcam import GradCAM
 from xairank.attribution.integrated_gradients import IntegratedGradients
-from xairank.attribution.protocol import AttributionMethod, Diagnostics, Model, explain
+from xairank.attribution.protocol import Model
 from xairank.attribution.saliency import Saliency
 
-__all__ = ["AttributionMethod", "Diagnostics", "GradCAM", "IntegratedGradients", "Model", "Saliency", "explain"]
+__all__ = [
+    "AttributionMethod",
+    "Diagnostics",
+    "FrozenModel",
+    "GradCAM",
+    "IntegratedGradients",
+    "Model",
+    "Saliency",
+    "explain",
+    "freeze",
+    "measure_batch_limit",
+]

@@ -3,75 +3,110 @@
 import torch
 from torch import Tensor
 
+from xairank.attribution.engine import AttributionMethod, Explanation
+from xairank.attribution.forward_pass import ForwardPass, target_logits
 from xairank.attribution.path import BASELINES, RULES
-from xairank.attribution.protocol import Diagnostics, Model, checked, explaining, input_gradients, target_logits
+
+LADDER = (8, 16, 32, 64, 128, 256)
 
 
-class IntegratedGradients:
+class IntegratedGradients(AttributionMethod):
     """Gradients summed along the straight path from a baseline to the image (Sundararajan et al., ICML 2017; Eq. 3).
 
     The map is the sum over channels of the absolute attributions ``|(x - x') * integral of the gradient|``. All (image,
-    step) pairs are one stream, cut by ``batch_limit``: it bounds memory and sets the speed, never the result.
+    step) pairs are one stream, cut by the batch limit: it bounds memory and sets the speed, never the result.
 
     Args:
-        n_steps: Points on the path.
+        n_steps: Points on the path; ``auto`` takes for each image the fewest of 8, 16, 32, ..., 256 whose completeness
+            error is at most ``tolerance``.
         rule: ``gauss_legendre``, ``midpoint`` or ``trapezoid``.
-        baseline: ``black``, ``white`` or ``mean_color``.
-        batch_limit: Largest number of (image, step) pairs in one pass through the network.
+        baseline: ``black``, ``white``, ``mean_color``, ``blurred``, or ``uniform``: noise, averaged over several draws.
+        tolerance: Of ``n_steps=auto``, in logits.
 
     Raises:
         ValueError: An option that is not allowed; names it and what is.
     """
 
     def __init__(
-        self, n_steps: int = 25, rule: str = "gauss_legendre", baseline: str = "black", batch_limit: int = 16
+        self,
+        n_steps: int | str = 25,
+        rule: str = "gauss_legendre",
+        baseline: str = "black",
+        tolerance: float = 0.05,
     ) -> None:
         for name, value, allowed in (("rule", rule, RULES), ("baseline", baseline, BASELINES)):
             if value not in allowed:
                 raise ValueError(f"{name}={value} is not allowed: expected {' or '.join(allowed)}")
-        for name, number in (("n_steps", n_steps), ("batch_limit", batch_limit)):
-            if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-                raise ValueError(f"{name}={number} is not allowed: expected a whole number of at least 1")
-        self.points = RULES[rule](n_steps)
+        if n_steps != "auto" and (not isinstance(n_steps, int) or isinstance(n_steps, bool) or n_steps < 1):
+            raise ValueError(f"n_steps={n_steps} is not allowed: expected a whole number of at least 1, or auto")
+        if not isinstance(tolerance, int | float) or not tolerance > 0:
+            raise ValueError(f"tolerance={tolerance} is not allowed: expected a number greater than 0")
+        ladder = LADDER if isinstance(n_steps, str) else (n_steps,)
+        self.points = {steps: RULES[rule](steps) for steps in ladder}
         self.baseline = BASELINES[baseline]
-        self.batch_limit = batch_limit
+        self.tolerance = tolerance
 
-    def __call__(self, model: Model, images: Tensor, targets: Tensor) -> Tensor:
-        """Images (B, 3, H, W), targets (B,) -> maps (B, H, W)."""
-        return self.with_diagnostics(model, images, targets)[0]
-
-    def with_diagnostics(self, model: Model, images: Tensor, targets: Tensor) -> tuple[Tensor, Diagnostics]:
-        """Maps (B, H, W), and ``completeness_error`` (B,), in logits.
+    def attribute(self, forward: ForwardPass) -> Explanation:
+        """Maps (B, H, W), ``completeness_error`` (B,) in logits, and ``n_steps`` (B,), the points used.
 
         Attributions should sum to the difference of the logit between image and baseline; the error is how far they are
         from it, ``|sum - (f(x) - f(x'))|``.
         """
-        with explaining(model):
-            images, targets = checked(images, targets)
-            baselines = self.baseline(images)
-            difference = images - baselines
-            attributions = difference * self._mean_gradients(model, baselines, difference, targets)
-            gain = self._logits(model, images, targets) - self._logits(model, baselines, targets)
-        error = (attributions.sum(dim=(1, 2, 3)) - gain).abs()
-        return attributions.abs().sum(dim=1), {"completeness_error": error}
+        images = forward.images
+        maps, errors = torch.zeros_like(images[:, 0]), torch.zeros_like(forward.scores)
+        steps = torch.zeros_like(forward.targets)
+        rows = torch.arange(len(images), device=images.device)
+        for n_steps in self.points:
+            attributions, error = self._integrate(forward, rows, n_steps)
+            maps[rows], errors[rows], steps[rows] = attributions.abs().sum(dim=1), error, n_steps
+            rows = rows[error > self.tolerance]
+            if not len(rows):
+                break
+        return maps, {"completeness_error": errors, "n_steps": steps}
 
-    def _mean_gradients(self, model: Model, baselines: Tensor, difference: Tensor, targets: Tensor) -> Tensor:
-        """The weighted sum over the path of the input gradients, (B, C, H, W)."""
-        positions, weights = (torch.from_numpy(values).to(difference) for values in self.points)
+    def _integrate(self, forward: ForwardPass, rows: Tensor, n_steps: int) -> tuple[Tensor, Tensor]:
+        """Attributions (R, C, H, W) of the images in ``rows`` and their completeness errors (R,)."""
+        images = forward.images[rows]
+        baselines = self.baseline(forward.images)
+        attributions, gain = torch.zeros_like(images), torch.zeros_like(forward.scores[rows])
+        for baseline in baselines:
+            start = forward.forward_prefix(baseline).detach()
+            scores = _baseline_scores(forward, start)
+            if len(baseline) > 1:
+                baseline, start, scores = baseline[rows], start[rows], scores[rows]
+            else:
+                scores = scores[rows]
+            gradients = torch.zeros_like(forward.prefix)
+            gradients[rows] = self._mean_gradients(forward, start, rows, n_steps)
+            attributions += (images - baseline) * forward.to_input(gradients)[rows] / len(baselines)
+            gain += (forward.scores[rows] - scores) / len(baselines)
+        return attributions, (attributions.sum(dim=(1, 2, 3)) - gain).abs()
+
+    def _mean_gradients(self, forward: ForwardPass, start: Tensor, rows: Tensor, n_steps: int) -> Tensor:
+        """The weighted sum over the path of the gradients at the prefix's output, (R, c, y, x).
+
+        The prefix is affine, so its output moves on a straight line too, and its transpose may wait for the sum.
+        """
+        positions, weights = (torch.from_numpy(values).to(forward.prefix) for values in self.points[n_steps])
+        difference = forward.prefix[rows] - start
+        start = start.expand_as(difference)
         totals = torch.zeros_like(difference)
-        pairs = torch.arange(len(difference) * len(positions), device=difference.device)
-        for chunk in pairs.split(self.batch_limit):
-            image, step = chunk // len(positions), chunk % len(positions)
-            inputs = torch.addcmul(baselines[image], positions[step].view(-1, 1, 1, 1), difference[image])
-            gradients, _ = input_gradients(model, inputs, targets[image])
+        n_pairs = len(rows) * n_steps
+        for begin in range(0, n_pairs, forward.batch_limit):
+            end = min(begin + forward.batch_limit, n_pairs)
+            pairs = torch.arange(begin, end, device=rows.device)
+            image, step = pairs // n_steps, pairs % n_steps
+            inputs = torch.addcmul(start[image], positions[step].view(-1, 1, 1, 1), difference[image])
+            gradients = forward.prefix_gradients(inputs, forward.targets[rows[image]])
             # A chunk's pairs belong to few neighbouring images: a small matrix sums each one's share in a fixed order.
-            first, last = int(image[0]), int(image[-1])
+            first, last = begin // n_steps, (end - 1) // n_steps
             shares = (image == torch.arange(first, last + 1, device=image.device)[:, None]) * weights[step]
-            totals[first : last + 1] += (shares @ gradients.flatten(1)).view_as(totals[first : last + 1])
+            totals[first : last + 1] += torch.einsum("ib,bcyx->icyx", shares, gradients)
         return totals
 
-    def _logits(self, model: Model, images: Tensor, targets: Tensor) -> Tensor:
-        with torch.no_grad():
-            parts = zip(images.split(self.batch_limit), targets.split(self.batch_limit), strict=True)
-            scores = [target_logits(model.forward_head(model.forward_features(part)), target) for part, target in parts]
-        return torch.cat(scores) if scores else images.new_zeros(0)
+
+def _baseline_scores(forward: ForwardPass, start: Tensor) -> Tensor:
+    """The explained classes' logits at the baselines, (B,), from the prefix's output there, (B or 1, c, y, x)."""
+    with torch.no_grad():
+        logits = forward.model.forward_head(forward.forward_rest(start))
+    return target_logits(logits.expand(len(forward.targets), -1), forward.targets)

@@ -6,8 +6,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torchvision.transforms.functional import gaussian_blur
 
 Points = tuple[NDArray[np.float64], NDArray[np.float64]]
+BLUR = 1 / 16  # standard deviation of the blurred baseline, in image heights: 14 pixels of 224
+UNIFORM_DRAWS = 4
 
 
 def gauss_legendre(n_steps: int) -> Points:
@@ -34,19 +37,34 @@ def trapezoid(n_steps: int) -> Points:
     return np.linspace(0, 1, n_steps, dtype=np.float64), weights / (n_steps - 1)
 
 
-def black(images: Tensor) -> Tensor:
+def black(images: Tensor) -> list[Tensor]:
     """Zeros: black for images in [0, 1], since normalisation is the model's first layer."""
-    return torch.zeros_like(images)
+    return [torch.zeros_like(images[:1])]
 
 
-def white(images: Tensor) -> Tensor:
+def white(images: Tensor) -> list[Tensor]:
     """Ones: white for images in [0, 1]."""
-    return torch.ones_like(images)
+    return [torch.ones_like(images[:1])]
 
 
-def mean_color(images: Tensor) -> Tensor:
+def mean_color(images: Tensor) -> list[Tensor]:
     """Each image's mean colour, everywhere."""
-    return images.mean(dim=(2, 3), keepdim=True).expand_as(images)
+    return [images.mean(dim=(2, 3), keepdim=True).expand_as(images)]
+
+
+def blurred(images: Tensor) -> list[Tensor]:
+    """Each image without detail: a Gaussian blur of a sixteenth of its height (Fong & Vedaldi, ICCV 2017)."""
+    sigma = images.shape[-2] * BLUR
+    # Three standard deviations each way, but torchvision reflects at the border, which needs a kernel inside the image.
+    kernel = [2 * min(round(3 * sigma), size - 1) + 1 for size in (images.shape[-1], images.shape[-2])]
+    return [gaussian_blur(images, kernel, [sigma, sigma])]
+
+
+def uniform(images: Tensor) -> list[Tensor]:
+    """Several images of uniform noise in [0, 1], the same for every image (Sturmfels et al., 2020)."""
+    generator = torch.Generator().manual_seed(0)
+    draws = torch.rand(UNIFORM_DRAWS, 1, *images.shape[1:], generator=generator)
+    return list(draws.to(images))
 
 
 RULES: dict[str, Callable[[int], Points]] = {
@@ -54,4 +72,11 @@ RULES: dict[str, Callable[[int], Points]] = {
     "midpoint": midpoint,
     "trapezoid": trapezoid,
 }
-BASELINES: dict[str, Callable[[Tensor], Tensor]] = {"black": black, "white": white, "mean_color": mean_color}
+# Each gives one baseline, (B, C, H, W) or (1, C, H, W) where it is the same for all, or several to be averaged over.
+BASELINES: dict[str, Callable[[Tensor], list[Tensor]]] = {
+    "black": black,
+    "white": white,
+    "mean_color": mean_color,
+    "blurred": blurred,
+    "uniform": uniform,
+}

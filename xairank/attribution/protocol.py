@@ -1,13 +1,13 @@
-"""What a model must offer, what a method is, and the gradients that methods share."""
+"""What a model must offer, and the state in which it is explained."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol, cast, runtime_checkable
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
-Diagnostics = dict[str, Tensor]
+from xairank.memory import freed_memory_kept
 
 
 class Model(Protocol):
@@ -22,33 +22,13 @@ class Model(Protocol):
         ...
 
 
-class AttributionMethod(Protocol):
-    """A method: options in the constructor, a call that explains."""
-
-    def __call__(self, model: Model, images: Tensor, targets: Tensor) -> Tensor:
-        """Images (B, 3, H, W), targets (B,) -> maps (B, H, W)."""
-        ...
-
-
-@runtime_checkable
-class _Diagnosing(Protocol):
-    def with_diagnostics(self, model: Model, images: Tensor, targets: Tensor) -> tuple[Tensor, Diagnostics]: ...
-
-
-def explain(method: AttributionMethod, model: Model, images: Tensor, targets: Tensor) -> tuple[Tensor, Diagnostics]:
-    """Runs a method and returns its maps (B, H, W) with what it tells about them, by name, a row an image.
-
-    A method that can tell more than its maps, such as a completeness error (B,), has ``with_diagnostics`` beside its
-    call; for the others the diagnostics are empty.
-    """
-    if isinstance(method, _Diagnosing):
-        return method.with_diagnostics(model, images, targets)
-    return method(model, images, targets), {}
-
-
 @contextmanager
 def explaining(model: Model) -> Iterator[None]:
-    """Evaluation mode, no gradients of parameters, gradients on whatever mode the caller is in; all undone at exit."""
+    """Evaluation mode, no gradients of parameters, full precision, gradients on; all as before at exit.
+
+    Neither the caller's gradient mode nor its autocast counts, and on a GPU convolutions and products leave TF32 aside:
+    a rounding of 10 bits moves the top-K set.
+    """
     module = cast(nn.Module, model)
     modes = [(part, part.training) for part in module.modules()]
     flags = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
@@ -56,7 +36,8 @@ def explaining(model: Model) -> Iterator[None]:
         module.eval()
         for parameter, _ in flags:
             parameter.requires_grad_(False)
-        with torch.inference_mode(False), torch.enable_grad():
+        device = flags[0][0].device if flags else torch.device("cpu")
+        with torch.inference_mode(False), torch.enable_grad(), _full_precision(device), freed_memory_kept():
             yield
     finally:
         for part, mode in modes:
@@ -65,39 +46,30 @@ def explaining(model: Model) -> Iterator[None]:
             parameter.requires_grad_(flag)
 
 
-def checked(images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Copies of images (B, C, H, W) and targets (B,) to compute with, also where the caller is in inference mode.
+@contextmanager
+def _full_precision(device: torch.device) -> Iterator[None]:
+    convolutions, products = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    try:
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = convolutions, products
+
+
+def checked(images: Tensor, targets: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Images (B, C, H, W) and targets (B,) to compute with, also where the caller is in inference mode.
 
     Raises:
         ValueError: They do not fit each other or the protocol.
     """
     if images.ndim != 4 or not images.is_floating_point():
         raise ValueError(f"images: found shape {tuple(images.shape)} of {images.dtype}, expected floating (B, C, H, W)")
-    if targets.shape != images.shape[:1] or targets.is_floating_point():
+    if targets is not None and (targets.shape != images.shape[:1] or targets.is_floating_point()):
         raise ValueError(
             f"targets: found shape {tuple(targets.shape)} of {targets.dtype}, expected one class index for each of the "
             f"{len(images)} images"
         )
-    return images.detach().clone(), targets.clone()
-
-
-def target_logits(logits: Tensor, targets: Tensor) -> Tensor:
-    """Logits (B, classes) -> the targets' (B,).
-
-    Raises:
-        ValueError: A target is not a class of the model.
-    """
-    if len(targets) and not 0 <= int(targets.min()) <= int(targets.max()) < logits.shape[1]:
-        raise ValueError(f"targets: found {targets.tolist()}, expected class indices from 0 to {logits.shape[1] - 1}")
-    return logits.gather(1, targets.view(-1, 1)).squeeze(1)
-
-
-def input_gradients(model: Model, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradients of the targets' logits with respect to the images (B, C, H, W), and these logits (B,).
-
-    Images do not influence one another in evaluation mode, so the gradient of the sum is each image's own.
-    """
-    images = images.detach().requires_grad_()
-    scores = target_logits(model.forward_head(model.forward_features(images)), targets)
-    (gradients,) = torch.autograd.grad(scores.sum(), images)
-    return gradients, scores.detach()
+    # Tensors made in inference mode can never take part in a graph; only those are worth a copy.
+    copied = images.clone() if images.is_inference() else images.detach()
+    return copied, targets.clone() if targets is not None else None

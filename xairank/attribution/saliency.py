@@ -1,19 +1,15 @@
 """Saliency."""
 
-from torch import Tensor
+from xairank.attribution.engine import AttributionMethod, Explanation
+from xairank.attribution.forward_pass import ForwardPass
 
-from xairank.attribution.protocol import Model, checked, explaining, input_gradients
 
-
-class Saliency:
+class Saliency(AttributionMethod):
     """Largest absolute gradient over the channels (Simonyan et al., 2013; the paper's Eq. 2).
 
     ``S(i, j) = max_k |d logit / d x(i, j, k)|``.
     """
 
-    def __call__(self, model: Model, images: Tensor, targets: Tensor) -> Tensor:
-        """Images (B, 3, H, W), targets (B,) -> maps (B, H, W)."""
-        with explaining(model):
-            images, targets = checked(images, targets)
-            gradients, _ = input_gradients(model, images, targets)
-        return gradients.abs().amax(dim=1)
+    def attribute(self, forward: ForwardPass) -> Explanation:
+        """Maps (B, H, W)."""
+        return forward.input_gradients.abs().amax(dim=1), {}

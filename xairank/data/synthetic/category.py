@@ -20,6 +20,7 @@ from xairank.console import console
 from xairank.data.synthetic.defects import DEFECTS
 from xairank.data.synthetic.scan import DISTRACTORS, render
 from xairank.errors import UserError
+from xairank.files import remove_leftovers, temporary_beside
 
 RENDERER = 1  # to be raised with every change of the pixels
 MANY = 50  # images from which on a progress bar and further processes, which take a second to start, are worth it
@@ -94,8 +95,8 @@ def render_category(folder: Path, category: SyntheticCategory, workers: int | No
     """
     if is_rendered(folder, category):
         return
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(temporary, ignore_errors=True)  # of a killed process that had the same number
+    remove_leftovers(folder.parent)
+    temporary = temporary_beside(folder)
     try:
         temporary.mkdir(parents=True)
         samples = list(category.samples())

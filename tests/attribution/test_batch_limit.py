@@ -1,0 +1,44 @@
+import pytest
+import torch
+
+from tests.attribution.networks import images_and_targets, network
+from xairank.attribution import batch_limit, freeze, measure_batch_limit
+
+
+@pytest.fixture
+def frozen():
+    return freeze(network("resnet18"), images_and_targets(1)[0])
+
+
+@pytest.mark.parametrize(
+    ("cost", "expected", "tried"),
+    [
+        (lambda batch: 10 + batch, 256, 256),  # a fixed cost a pass: the larger, the better
+        (lambda batch: 10 + batch + (batch**2 / 8), 8, 32),  # a cache: stops soon after it gets worse
+        (lambda batch: batch**2, 1, 2),
+    ],
+)
+def test_chooses_the_batch_with_the_least_time_an_image(frozen, monkeypatch, cost, expected, tried):
+    batches = []
+
+    def seconds(model, inputs):
+        batches.append(len(inputs))
+        return cost(len(inputs))
+
+    monkeypatch.setattr(batch_limit, "_seconds", seconds)
+    assert measure_batch_limit(frozen, images_and_targets(1)[0]) == expected
+    assert max(batches) == tried
+
+
+def test_stops_where_memory_ends(frozen, monkeypatch):
+    def seconds(model, inputs):
+        if len(inputs) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return 1.0
+
+    monkeypatch.setattr(batch_limit, "_seconds", seconds)
+    assert measure_batch_limit(frozen, images_and_targets(1)[0]) == 4
+
+
+def test_really_measures(frozen):
+    assert measure_batch_limit(frozen, images_and_targets(1)[0]) in batch_limit.CANDIDATES

@@ -1,0 +1,100 @@
+import logging
+
+import pytest
+import torch
+from torch import nn
+
+from tests.attribution.networks import images_and_targets, likely_targets, network, relative_error
+from xairank.attribution import GradCAM, IntegratedGradients, Saliency, explain, freeze
+
+METHODS = {"gradcam": GradCAM(), "saliency": Saliency(), "integrated_gradients": IntegratedGradients(n_steps=3)}
+
+
+class Watched(nn.Module):
+    """A network that counts the images it sees, and runs out of memory above a batch size."""
+
+    def __init__(self, model, memory=None):
+        super().__init__()
+        self.model, self.memory, self.batches = model, memory, []
+
+    def forward_features(self, images):
+        if self.memory and len(images) > self.memory:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        self.batches.append(len(images))
+        return self.model.forward_features(images)
+
+    def forward_head(self, features):
+        return self.model.forward_head(features)
+
+
+def test_methods_together_give_what_each_gives_alone():
+    model, (images, targets) = network("efficientnet_b0"), images_and_targets(3)
+    together = explain(METHODS, model, images, targets)
+    assert list(together) == list(METHODS)
+    for name, method in METHODS.items():
+        torch.testing.assert_close(together[name][0], method(model, images, targets), rtol=1e-5, atol=1e-8)
+    assert together["integrated_gradients"][1]["completeness_error"].shape == (3,)
+    assert together["saliency"][1] == {}
+
+
+def test_one_forward_pass_serves_prediction_gradcam_and_saliency():
+    model, (images, _) = Watched(network("resnet18")), images_and_targets(4)
+    explain({name: METHODS[name] for name in ("gradcam", "saliency")}, model, images)
+    assert model.batches == [4]
+
+
+def test_without_targets_the_predicted_class_is_explained():
+    model, (images, _) = network("resnet18"), images_and_targets(3)
+    predicted = model(images).argmax(dim=1)
+    assert torch.equal(
+        explain(METHODS, model, images)["saliency"][0], explain(METHODS, model, images, predicted)["saliency"][0]
+    )
+
+
+def test_a_plain_callable_is_called_with_the_explained_classes():
+    def brightness(model, images, targets):
+        return images.mean(dim=1) + targets.view(-1, 1, 1)
+
+    images, targets = images_and_targets(5)
+    maps, diagnostics = explain({"brightness": brightness}, network("resnet18"), images, targets, batch_limit=2)[
+        "brightness"
+    ]
+    assert torch.equal(maps, brightness(None, images, targets))
+    assert diagnostics == {}
+
+
+def test_no_images_give_no_maps():
+    for maps, _ in explain(METHODS, network("resnet18"), torch.rand(0, 3, 64, 64), torch.zeros(0).long()).values():
+        assert maps.shape == (0, 64, 64)
+
+
+@pytest.mark.parametrize("memory", [1, 3])
+def test_out_of_memory_halves_the_batch_and_goes_on(memory, caplog):
+    model, (images, _) = network("resnet18"), images_and_targets(7)
+    targets = likely_targets(model, images)
+    expected = explain(METHODS, model, images, targets)
+    with caplog.at_level(logging.WARNING):
+        found = explain(METHODS, Watched(model, memory), images, targets, batch_limit=8)
+    assert f"Out of memory: going on with batches of {2 if memory == 3 else 1}" in caplog.text
+    for name in METHODS:
+        assert relative_error(found[name][0], expected[name][0]) < 1e-5
+
+
+def test_a_frozen_model_remembers_the_batch_that_fitted():
+    frozen = freeze(network("resnet18"), images_and_targets(1)[0], batch_limit=8)
+    whole = frozen.forward_rest
+
+    def scarce(prefix):
+        if len(prefix) > 2:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+        return whole(prefix)
+
+    frozen.forward_rest = scarce
+    explain(METHODS, frozen, *images_and_targets(3))
+    assert frozen.batch_limit == 2
+
+
+def test_where_one_image_does_not_fit_the_error_is_the_user_s():
+    model = Watched(network("resnet18"), memory=0.5)
+    with pytest.raises(torch.OutOfMemoryError):
+        explain(METHODS, model, *images_and_targets(2))

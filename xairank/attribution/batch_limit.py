@@ -1,0 +1,62 @@
+"""The batch size at which a model is explained fastest on the machine at hand, by a short measurement.
+
+On a CPU it is the one whose activations stay in the cache, on a GPU one that fills it.
+"""
+
+import time
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from xairank.attribution.engine import is_out_of_memory
+from xairank.attribution.protocol import Model, explaining
+
+CANDIDATES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+REPEATS = 2
+GIVE_UP = 1.3  # larger batches are not tried once one is this many times slower, an image, than the best
+
+
+class PrefixedModel(Model, Protocol):
+    """A model that is cut behind its affine prefix."""
+
+    def forward_prefix(self, images: Tensor, /) -> Tensor:
+        """Images (B, 3, H, W) -> output of the prefix (B, c, y, x)."""
+        ...
+
+    def forward_rest(self, prefix: Tensor, /) -> Tensor:
+        """Output of the prefix (B, c, y, x) -> feature map (B, C, h, w)."""
+        ...
+
+
+def measure_batch_limit(model: PrefixedModel, image: Tensor) -> int:
+    """The batch size with the least time an image: what ``batch_limit`` of a frozen model should be.
+
+    Args:
+        model: Frozen.
+        image: One image, (1, 3, H, W).
+    """
+    seconds: dict[int, float] = {}
+    with explaining(model):
+        start = model.forward_prefix(image.detach()).detach()
+        for batch in CANDIDATES:
+            inputs = start.repeat(batch, 1, 1, 1).contiguous(memory_format=torch.channels_last)
+            try:
+                seconds[batch] = min(_seconds(model, inputs) for _ in range(REPEATS)) / batch
+            except Exception as error:
+                if not seconds or not is_out_of_memory(error):
+                    raise
+                break
+            if seconds[batch] > GIVE_UP * min(seconds.values()):
+                break
+    return min(seconds, key=lambda batch: seconds[batch])
+
+
+def _seconds(model: PrefixedModel, inputs: Tensor) -> float:
+    inputs = inputs.detach().requires_grad_()
+    started = time.perf_counter()
+    scores = model.forward_head(model.forward_rest(inputs))
+    torch.autograd.grad(scores[:, 0].sum(), inputs)
+    if inputs.is_cuda:
+        torch.cuda.synchronize(inputs.device)
+    return time.perf_counter() - started

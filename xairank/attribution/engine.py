@@ -1,0 +1,116 @@
+"""Runs methods on images: batches that fit into memory, one forward pass for all methods."""
+
+import gc
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from xairank.attribution.forward_pass import ForwardPass
+from xairank.attribution.protocol import Model, checked, explaining
+
+Diagnostics = dict[str, Tensor]
+Explanation = tuple[Tensor, Diagnostics]
+BATCH_LIMIT = 16  # where nothing was measured: near the best of the CPUs that were, see ``make bench``
+
+logger = logging.getLogger(__name__)
+
+
+class AttributionMethod(ABC):
+    """A method: options in the constructor, :meth:`attribute` to write, a call that explains."""
+
+    def __call__(self, model: Model, images: Tensor, targets: Tensor) -> Tensor:
+        """Images (B, C, H, W), targets (B,) -> maps (B, H, W)."""
+        return explain({"": self}, model, images, targets)[""][0]
+
+    @abstractmethod
+    def attribute(self, forward: ForwardPass) -> Explanation:
+        """Maps (B, H, W) for a forward pass of B images, and what the method can tell of them, a row an image."""
+
+
+def explain(
+    methods: Mapping[str, AttributionMethod | Callable[[Model, Tensor, Tensor], Tensor]],
+    model: Model,
+    images: Tensor,
+    targets: Tensor | None = None,
+    *,
+    batch_limit: int | None = None,
+) -> dict[str, Explanation]:
+    """Explains images with several methods that share what they have in common.
+
+    Memory is bounded by ``batch_limit``, whatever the number of images or steps. Where it does not suffice, the limit
+    is halved, with a warning, and the work goes on.
+
+    Args:
+        methods: By name. A plain callable ``(model, images, targets) -> maps`` is called as it is and shares nothing.
+        model: Left as it is found; :func:`~xairank.attribution.freeze` makes a faster one.
+        images: (B, C, H, W), in the model's input space.
+        targets: The classes to explain, (B,) int64; None for the predicted ones.
+        batch_limit: Largest batch in one pass; the model's own (a frozen model measures it) or 16 where it is None.
+
+    Returns:
+        By method: maps (B, H, W), and diagnostics by name, a row an image.
+
+    Raises:
+        ValueError: Images and targets that do not fit each other or the model.
+    """
+    limit = batch_limit or cast(int, getattr(model, "batch_limit", BATCH_LIMIT))
+    parts: list[dict[str, Explanation]] = []
+    start = 0
+    with explaining(model):
+        images, targets = checked(images, targets)
+        while start < len(images) or not parts:
+            rows = slice(start, start + limit)
+            part = _within_memory(methods, model, images[rows], None if targets is None else targets[rows], limit)
+            if part is None:
+                limit = _halved(model, limit)
+                continue
+            parts.append(part)
+            start += limit
+    return {name: _joined([part[name] for part in parts]) for name in methods}
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error is a lack of memory, on whatever device."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+def _within_memory(
+    methods: Mapping[str, AttributionMethod | Callable[[Model, Tensor, Tensor], Tensor]],
+    model: Model,
+    images: Tensor,
+    targets: Tensor | None,
+    batch_limit: int,
+) -> dict[str, Explanation] | None:
+    """The explanations, or None where memory does not suffice and the limit can be lowered."""
+    try:
+        forward = ForwardPass(model, images, targets, batch_limit)
+        return {
+            name: method.attribute(forward)
+            if isinstance(method, AttributionMethod)
+            else (method(model, images, forward.targets), {})
+            for name, method in methods.items()
+        }
+    except Exception as error:
+        if batch_limit == 1 or not is_out_of_memory(error):
+            raise
+        return None
+
+
+def _halved(model: Model, limit: int) -> int:
+    limit //= 2
+    if hasattr(model, "batch_limit"):
+        model.batch_limit = limit  # what did not fit once is not tried again
+    logger.warning("Out of memory: going on with batches of %d", limit)
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return limit
+
+
+def _joined(parts: list[Explanation]) -> Explanation:
+    maps = torch.cat([maps for maps, _ in parts])
+    return maps, {name: torch.cat([diagnostics[name] for _, diagnostics in parts]) for name in parts[0][1]}

@@ -1,0 +1,128 @@
+"""Surgery on a traced network: batch norm folded into convolutions, and the affine prefix split off.
+
+The network is traced with torch.fx, which sees what really runs in which order, whatever the family. Nothing here
+changes what is computed, rounding aside.
+"""
+
+import operator
+from collections import Counter
+from typing import NamedTuple, cast
+
+from timm.layers import BatchNormAct2d
+from torch import Tensor, fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+_AFFINE_MODULES = (nn.Conv2d, nn.AvgPool2d, nn.Identity, nn.Dropout)
+_SUMS = (operator.add, operator.sub)
+_PRODUCTS = (operator.mul, operator.truediv)
+
+
+class Halves(NamedTuple):
+    """A network cut in two: ``rest(prefix(images))`` is the network, and ``prefix`` is affine."""
+
+    prefix: nn.Module
+    rest: nn.Module
+
+
+def fold_and_split(network: nn.Module) -> Halves:
+    """Folds and splits a network in evaluation mode whose call is images -> feature map; its modules are reused.
+
+    Raises:
+        Exception: torch.fx cannot trace the network; whatever it meets.
+    """
+    graph = _Tracer().trace(network)
+    _work_out_of_place(network)
+    _fold_batch_norm(network, graph)
+    return _split(network, graph, _end_of_affine_prefix(network, graph))
+
+
+class _Tracer(fx.Tracer):
+    """Keeps convolutions and norms whole, subclasses too, so that the graph names them."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, nn.Conv2d | nn.BatchNorm2d) or super().is_leaf_module(m, module_qualified_name)
+
+
+def _work_out_of_place(network: nn.Module) -> None:
+    """In-place activations would overwrite the prefix's output, and most cost a copy where gradients are wanted."""
+    for module in network.modules():
+        if isinstance(getattr(module, "inplace", None), bool):
+            module.inplace = False  # type: ignore[assignment]
+
+
+def _fold_batch_norm(network: nn.Module, graph: fx.Graph) -> None:
+    calls = Counter(node.target for node in graph.nodes if node.op == "call_module")
+    for node in graph.nodes:
+        norm, before = _module(network, node), node.args[0] if node.args else None
+        # Another subclass of batch norm may do more than normalise.
+        if not isinstance(norm, nn.BatchNorm2d) or type(norm) not in (nn.BatchNorm2d, BatchNormAct2d):
+            continue
+        convolution = _module(network, before) if isinstance(before, fx.Node) else None
+        if not isinstance(before, fx.Node) or not isinstance(convolution, nn.Conv2d) or norm.running_mean is None:
+            continue
+        if len(before.users) == 1 and calls[node.target] == calls[before.target] == 1:
+            _replace(network, before, fuse_conv_bn_eval(convolution, norm))
+            _replace(network, node, norm.act if isinstance(norm, BatchNormAct2d) else nn.Identity())
+
+
+def _end_of_affine_prefix(network: nn.Module, graph: fx.Graph) -> fx.Node:
+    """The last node of the chain of affine nodes that starts at the images."""
+    node = next(iter(graph.nodes))
+    while len(node.users) == 1 and _is_affine(network, next(iter(node.users)), node):
+        node = next(iter(node.users))
+    return node
+
+
+def _is_affine(network: nn.Module, node: fx.Node, source: fx.Node) -> bool:
+    """Whether a node is affine in ``source``, its only input that is not constant."""
+    if node.op == "call_module":
+        module = _module(network, node)
+        return isinstance(module, _AFFINE_MODULES) or type(module) is nn.BatchNorm2d
+    if node.op != "call_function" or len(node.args) != 2 or node.kwargs:
+        return False
+    others = [argument for argument in node.args if argument is not source]
+    constant = len(others) == 1 and (not isinstance(others[0], fx.Node) or others[0].op == "get_attr")
+    divisor = node.target is operator.truediv and node.args[1] is source
+    return constant and not divisor and node.target in (*_SUMS, *_PRODUCTS)
+
+
+def _split(network: nn.Module, graph: fx.Graph, end: fx.Node) -> Halves:
+    prefix, rest = fx.Graph(), fx.Graph()
+    values: dict[fx.Node, fx.Node] = {}
+    nodes = list(graph.nodes)
+    cut = nodes.index(end) + 1
+    for node in nodes[:cut]:
+        values[node] = prefix.node_copy(node, values.__getitem__)
+    prefix.output(values[end])
+    values = {end: rest.placeholder("prefix")}
+    for node in nodes[:cut]:
+        if node.op == "get_attr":  # a constant may be used on both sides
+            values[node] = rest.node_copy(node)
+    for node in nodes[cut:]:
+        values[node] = rest.node_copy(node, values.__getitem__)
+    module = fx.GraphModule(network, rest)
+    module.graph.eliminate_dead_code()
+    module.recompile()
+    return Halves(fx.GraphModule(network, prefix), module)
+
+
+def _module(network: nn.Module, node: fx.Node) -> nn.Module | None:
+    return network.get_submodule(cast(str, node.target)) if node.op == "call_module" else None
+
+
+def _replace(network: nn.Module, node: fx.Node, module: nn.Module) -> None:
+    parent, _, name = cast(str, node.target).rpartition(".")
+    setattr(network.get_submodule(parent), name, module)
+
+
+class Features(nn.Module):
+    """A model's ``forward_features`` as its call."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) -> feature map (B, C, h, w)."""
+        features: Tensor = self.model.forward_features(images)  # type: ignore[operator]
+        return features

@@ -1,0 +1,99 @@
+"""A frozen copy of a model: the same function, made fast for explaining many images."""
+
+import copy
+import logging
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from xairank.attribution.engine import BATCH_LIMIT
+from xairank.attribution.folding import Features, Halves, fold_and_split
+from xairank.attribution.protocol import Model, explaining
+
+TOLERANCE = 1e-4  # of the largest feature; folding moves EfficientNet-B0 by about 1e-6
+
+logger = logging.getLogger(__name__)
+
+
+class FrozenModel(nn.Module):
+    """A model whose features come in two steps, an affine prefix and the rest; see :func:`freeze`.
+
+    The output of an affine prefix (normalisation, stem convolution) moves on a straight line when the image does, so
+    integrated gradients need one forward and one transposed pass through it an image, not one a step.
+
+    Attributes:
+        batch_limit: Largest batch that should be sent through the model.
+    """
+
+    def __init__(self, model: nn.Module, halves: Halves, batch_limit: int) -> None:
+        super().__init__()
+        self._model = model
+        self._halves = nn.ModuleDict(halves._asdict())
+        self.batch_limit = batch_limit
+
+    def forward_prefix(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) -> output of the affine prefix (B, c, y, x), channels-last."""
+        output: Tensor = self._halves["prefix"](images.contiguous(memory_format=torch.channels_last))
+        return output
+
+    def forward_rest(self, prefix: Tensor) -> Tensor:
+        """Output of the affine prefix (B, c, y, x) -> feature map (B, C, h, w)."""
+        features: Tensor = self._halves["rest"](prefix)
+        return features
+
+    def forward_features(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) -> feature map (B, C, h, w)."""
+        return self.forward_rest(self.forward_prefix(images))
+
+    def forward_head(self, features: Tensor) -> Tensor:
+        """Feature map (B, C, h, w) -> logits (B, classes)."""
+        logits: Tensor = self._model.forward_head(features)  # type: ignore[operator]
+        return logits
+
+
+def freeze(model: Model, images: Tensor, *, batch_limit: int = BATCH_LIMIT) -> FrozenModel:
+    """Copies a model in evaluation mode with batch norm folded into convolutions, channels-last, its prefix split off.
+
+    The copy is compared with the model on ``images``. Where it differs, or where the network cannot be traced, nothing
+    is folded or split, with a warning.
+
+    Args:
+        model: Left as it is; later changes of it do not reach the copy.
+        images: A few images in the model's input space, (B, 3, H, W).
+        batch_limit: Largest batch in one pass; :func:`~xairank.attribution.measure_batch_limit` finds the fastest.
+    """
+    original = cast(nn.Module, model)
+    plain = copy.deepcopy(original).eval().requires_grad_(False)
+    frozen = FrozenModel(plain, Halves(nn.Identity(), Features(plain)), batch_limit)
+    try:
+        folded = copy.deepcopy(plain)
+        candidate = FrozenModel(folded, fold_and_split(Features(folded)), batch_limit)
+    except Exception as error:  # torch.fx raises whatever the network's own code does with a proxy
+        logger.warning(
+            "%s: cannot be traced (%s); explained as it is, more slowly", type(original).__name__, _first_line(error)
+        )
+    else:
+        difference = _difference(candidate, frozen, images)
+        if difference <= TOLERANCE:
+            frozen = candidate
+        else:
+            logger.warning(
+                "%s: folding batch norm changes the features by %.1e; explained unfolded, more slowly",
+                type(original).__name__,
+                difference,
+            )
+    frozen.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return frozen
+
+
+def _difference(candidate: FrozenModel, reference: FrozenModel, images: Tensor) -> float:
+    """Largest difference of the features over the largest feature; infinite where one is not a number."""
+    with explaining(candidate), torch.no_grad():
+        expected = reference.forward_features(images)
+        difference = (candidate.forward_features(images) - expected).abs().max() / expected.abs().max()
+    return float(difference.nan_to_num(nan=torch.inf))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:120] or type(error).__name__
