@@ -4,13 +4,13 @@ import torch
 from PIL import Image
 
 from xairank.data.datamodule import DefectDataModule, Selections
+from xairank.data.index import Source
 from xairank.errors import UserError
 
 
 def module(category, **changes):
     options = {
-        "root": category.parent,
-        "category": category.name,
+        "source": Source(category.name, root=category.parent),
         "image_size": 48,
         "crop": "none",
         "batch_size": 4,
