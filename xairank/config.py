@@ -143,7 +143,7 @@ def _check_place(data: Mapping[str, Any]) -> None:
         raise UserError("data: no place given; expected data.table=FILE, or data.images=FOLDER and data.masks=FOLDER")
     if len(given_places) > 1:
         raise UserError(
-            f"{' and '.join(given_places)}: more than one place; keep one of them; for your own images choose data=folder"
+            f"{' and '.join(given_places)}: more than one place; keep one; for your own images choose data=folder"
         )
 
 

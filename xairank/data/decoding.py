@@ -82,7 +82,8 @@ def decode(table: pd.DataFrame, size: int, crop: Crop, threads: int, faults: Fau
         warnings.filterwarnings("ignore", module="PIL")
         try:
             results = pool.map(fill, range(count))
-            facts += track(results, "Decoding images", count, console=console, transient=True)
+            shown = console.is_terminal
+            facts += track(results, "Decoding images", count, console=console, transient=True, disable=not shown)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
