@@ -3,12 +3,21 @@
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from xairank.data.faults import Faults
 from xairank.errors import UserError
 
 GOOD = "good"
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
+
+
+class Pair(NamedTuple):
+    """An image, its name without suffix, and its mask; None where it has none."""
+
+    name: str
+    image: Path
+    mask: Path | None
 
 
 def entries(folder: Path, expected: str) -> list[Path]:
@@ -34,16 +43,12 @@ def entries(folder: Path, expected: str) -> list[Path]:
 
 def class_folders(folder: Path, faults: Faults) -> list[Path]:
     """The sub-folders, one a class; an image beside them is a fault."""
-    found = entries(folder, "one folder of images for each class")
+    found = entries(folder, "one folder for each class")
+    classes = [path for path in found if path.is_dir()]
     for path in found:
-        if is_image(path):
-            faults.add(f"{path}: an image outside of a class folder; move it into the folder of its class")
-    return [path for path in found if path.is_dir()]
-
-
-def is_image(path: Path) -> bool:
-    """Whether the name is that of an image, and not of a folder."""
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()
+        if path not in classes and path.suffix.lower() in IMAGE_SUFFIXES:
+            faults.add(f"{path}: outside of a class folder; move it into the folder of its class")
+    return classes
 
 
 def images_in(folder: Path, faults: Faults) -> dict[str, Path]:
@@ -69,10 +74,8 @@ def masks_in(folder: Path, faults: Faults) -> dict[str, Path]:
     return masks
 
 
-def pair(
-    images: Mapping[str, Path], masks: Mapping[str, Path], masks_folder: Path, faults: Faults
-) -> list[Path | None]:
-    """The mask of each image, or None with a fault; a mask that is left over is a fault as well."""
+def pair(images: Mapping[str, Path], masks: Mapping[str, Path], masks_folder: Path, faults: Faults) -> list[Pair]:
+    """Each image with the mask of its name; an image without mask is a fault, a mask without image as well."""
     left = {name: mask for name, mask in masks.items() if name not in images}
     in_other_case = {name.casefold(): name for name in left}
     for name, image in images.items():
@@ -82,10 +85,20 @@ def pair(
         expected = masks_folder / f"{name}_mask.png"
         advice = f"{similar.name} differs in case: rename one" if similar else "add the mask or remove the image"
         faults.add(f"{image}: its mask {expected} is missing; {advice}")
-    folder = next(iter(images.values())).parent if images else "the folder of images"
     for mask in left.values():
-        faults.add(f"{mask}: a mask without its image in {folder}; remove the mask or add the image")
-    return [masks.get(name) for name in images]
+        faults.add(f"{mask}: a mask without its image; remove the mask or add the image")
+    return [Pair(name, image, masks.get(name)) for name, image in images.items()]
+
+
+def pair_class(folder: Path, masks_folder: Path, faults: Faults) -> list[Pair]:
+    """The images of a class, those of a class of defects with their masks."""
+    with faults.collect():
+        images = images_in(folder, faults)
+        if images and folder.name != GOOD:
+            with faults.collect():
+                return pair(images, masks_in(masks_folder, faults), masks_folder, faults)
+        return [Pair(name, image, None) for name, image in images.items()]
+    return []
 
 
 def _image_files(folder: Path, expected: str, faults: Faults) -> list[Path]:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pandas as pd
 
 from xairank.data.faults import Faults
-from xairank.data.files import GOOD, class_folders, entries, images_in, is_image, masks_in, pair
+from xairank.data.files import GOOD, class_folders, entries, images_in, masks_in, pair, pair_class
 
 DEFECT = "defect"
+Row = tuple[str, str, Path, Path | None]
 
 
 def index_folders(images: Path, masks: Path, faults: Faults) -> pd.DataFrame:
@@ -32,35 +33,25 @@ def index_folders(images: Path, masks: Path, faults: Faults) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["sample", "label", "image", "mask"])
 
 
-def _index_classes(images: Path, masks: Path, faults: Faults) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
+def _index_classes(images: Path, masks: Path, faults: Faults) -> list[Row]:
     classes = class_folders(images, faults)
-    for folder in classes:
-        with faults.collect():
-            found = images_in(folder, faults)
-            paired: list[Path | None] = [None] * len(found)
-            if folder.name != GOOD:
-                with faults.collect():
-                    paired = pair(found, masks_in(masks / folder.name, faults), masks / folder.name, faults)
-            rows += [_row(folder.name, *item) for item in zip(found.items(), paired, strict=True)]
+    rows = [
+        (f"{folder.name}/{name}", folder.name, image, mask)
+        for folder in classes
+        for name, image, mask in pair_class(folder, masks / folder.name, faults)
+    ]
     labels = {folder.name for folder in classes} - {GOOD}
-    for path in entries(masks, "one folder of masks for each class of defects"):
+    for path in class_folders(masks, faults):
         if path.name == GOOD:
             faults.add(f"{path}: masks of good images; an image with a defect has another class, others need no mask")
-        elif path.is_dir() and path.name not in labels:
+        elif path.name not in labels:
             faults.add(f"{path}: masks without images; add {images / path.name} or remove the masks")
-        elif is_image(path):
-            faults.add(f"{path}: a mask outside of a class folder; move it into the folder of its class")
     return rows
 
 
-def _index_flat(images: Path, masks: Path, faults: Faults) -> list[dict[str, object]]:
+def _index_flat(images: Path, masks: Path, faults: Faults) -> list[Row]:
     found, truth = images_in(images, faults), masks_in(masks, faults)
-    defects = {name: image for name, image in found.items() if name in truth}
-    paired = dict(zip(defects, pair(defects, truth, masks, faults), strict=True))
-    return [_row(DEFECT if name in paired else GOOD, (name, image), paired.get(name)) for name, image in found.items()]
-
-
-def _row(label: str, named: tuple[str, Path], mask: Path | None) -> dict[str, object]:
-    name, image = named
-    return {"sample": f"{label}/{name}", "label": label, "image": image, "mask": mask}
+    with_mask = {name: image for name, image in found.items() if name in truth}
+    defects = pair(with_mask, truth, masks, faults)
+    rows: list[Row] = [(f"{DEFECT}/{name}", DEFECT, image, mask) for name, image, mask in defects]
+    return rows + [(f"{GOOD}/{name}", GOOD, image, None) for name, image in found.items() if name not in truth]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from xairank.data.faults import Faults
-from xairank.data.files import GOOD, class_folders, entries, images_in, masks_in, pair
+from xairank.data.files import GOOD, class_folders, entries, pair_class
 from xairank.errors import UserError
 
 
@@ -20,37 +20,23 @@ def index_category(root: Path, category: str, faults: Faults) -> pd.DataFrame:
         whose mask is missing, which is a fault).
 
     Raises:
-        UserError: The category is missing.
+        UserError: The category, or its folder ``test``, is missing.
     """
     folder = _existing_category(root, category)
-    rows: list[dict[str, object]] = []
+    rows: list[tuple[str, str, Path, Path | None]] = []
     for part in ("train", "test"):
         if part == "train" and not (folder / part).exists():
             continue
-        with faults.collect():
-            for class_folder in class_folders(folder / part, faults):
-                rows += _index_class(folder, part, class_folder, faults)
+        for class_folder in class_folders(folder / part, faults):
+            label = class_folder.name
+            if part == "train" and label != GOOD:
+                faults.add(f"{class_folder}: a class of defects in train/; move it into {folder / 'test'}")
+                continue
+            prefix = "train/" if part == "train" else ""
+            for name, image, mask in pair_class(class_folder, folder / "ground_truth" / label, faults):
+                rows.append((f"{prefix}{label}/{name}", label, image, mask))
     _check_truth(folder, faults)
     return pd.DataFrame(rows, columns=["sample", "label", "image", "mask"])
-
-
-def _index_class(folder: Path, part: str, class_folder: Path, faults: Faults) -> list[dict[str, object]]:
-    label = class_folder.name
-    images: dict[str, Path] = {}
-    with faults.collect():
-        images = images_in(class_folder, faults)
-    masks: list[Path | None] = [None] * len(images)
-    if part == "train" and label != GOOD:
-        faults.add(f"{class_folder}: a class of defects in train/; move its images to {folder / 'test' / label}")
-    elif label != GOOD:
-        truth = folder / "ground_truth" / label
-        with faults.collect():
-            masks = pair(images, masks_in(truth, faults), truth, faults)
-    prefix = "" if part == "test" else f"{part}/"
-    return [
-        {"sample": f"{prefix}{label}/{name}", "label": label, "image": image, "mask": mask}
-        for (name, image), mask in zip(images.items(), masks, strict=True)
-    ]
 
 
 def _check_truth(folder: Path, faults: Faults) -> None:
