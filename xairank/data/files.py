@@ -92,13 +92,13 @@ def pair(images: Mapping[str, Path], masks: Mapping[str, Path], masks_folder: Pa
 
 def pair_class(folder: Path, masks_folder: Path, faults: Faults) -> list[Pair]:
     """The images of a class, those of a class of defects with their masks."""
+    pairs: list[Pair] = []
     with faults.collect():
         images = images_in(folder, faults)
+        pairs = [Pair(name, image, None) for name, image in images.items()]
         if images and folder.name != GOOD:
-            with faults.collect():
-                return pair(images, masks_in(masks_folder, faults), masks_folder, faults)
-        return [Pair(name, image, None) for name, image in images.items()]
-    return []
+            pairs = pair(images, masks_in(masks_folder, faults), masks_folder, faults)
+    return pairs
 
 
 def _image_files(folder: Path, expected: str, faults: Faults) -> list[Path]:
