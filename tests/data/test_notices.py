@@ -38,8 +38,8 @@ def test_near_duplicates_are_named_by_group():
 def test_near_duplicates_on_both_sides_of_a_given_split_are_named():
     samples = table(*"abcd", split=["train", "train", "test", "test"])
     assert duplicates_notice(samples, np.array([0, 0, 1, 0])) == (
-        "column split: 1 groups of near-duplicate images are on both sides (a = b = d); results on the test side are "
-        "too good"
+        "column split: 1 group of near-duplicate images on both sides (a = b = d); results on the test side "
+        "are too good"
     )
 
 

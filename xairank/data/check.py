@@ -19,7 +19,7 @@ from xairank.data.faults import Faults
 from xairank.data.files import GOOD
 from xairank.data.images import read_image
 from xairank.data.index import Source, index_samples
-from xairank.data.notices import group_members, listed, names, view_notice
+from xairank.data.notices import counted, group_members, listed, names, view_notice
 from xairank.data.splits import Groups, choose_split
 from xairank.errors import UserError
 
@@ -156,7 +156,7 @@ def _groups(table: pd.DataFrame, groups: list[list[int]]) -> str:
     if not groups:
         return "none"
     count = sum(map(len, groups))
-    return f"{count} in {len(groups)} groups ({listed((names(table, rows) for rows in groups), _SHOWN)})"
+    return f"{count} in {counted(len(groups), 'group')} ({listed((names(table, rows) for rows in groups), _SHOWN)})"
 
 
 def _table(first: str, *others: str) -> Table:

@@ -23,12 +23,10 @@ def view_notice(table: pd.DataFrame, facts: pd.DataFrame) -> str | None:
     if cut.any():
         worst = facts.assign(sample=table["sample"])[cut].sort_values("lost", ascending=False)
         losses = (f"{sample} loses {lost:.0%}" for sample, lost in zip(worst["sample"], worst["lost"], strict=True))
-        told.append(f"the crop cuts {defects(len(worst))} ({listed(losses)})")
+        told.append(f"the crop cuts {counted(len(worst), 'defect')} ({listed(losses)})")
     if gone.any():
-        told.append(
-            f"nothing is left of {defects(int(gone.sum()))} after crop and resizing ({listed(table['sample'][gone])}): "
-            "not ranked"
-        )
+        lost = counted(int(gone.sum()), "defect")
+        told.append(f"nothing is left of {lost} after crop and resizing ({listed(table['sample'][gone])}): not ranked")
     return f"{'; '.join(told)}; data.crop=none keeps whole images" if told else None
 
 
@@ -45,12 +43,12 @@ def duplicates_notice(table: pd.DataFrame, groups: Groups) -> str | None:
     torn = [rows for rows in members if len(set(table["split"].to_numpy()[rows])) > 1]
     if torn:
         return (
-            f"column split: {len(torn)} groups of near-duplicate images are on both sides "
+            f"column split: {counted(len(torn), 'group')} of near-duplicate images on both sides "
             f"({listed(names(table, rows) for rows in torn)}); results on the test side are too good"
         )
     return (
-        f"{sum(map(len, members))} near-duplicate images in {len(members)} groups, each on one side of the split "
-        f"({listed(names(table, rows) for rows in members)})"
+        f"{sum(map(len, members))} near-duplicate images in {counted(len(members), 'group')}, each on one side of the "
+        f"split ({listed(names(table, rows) for rows in members)})"
     )
 
 
@@ -72,6 +70,6 @@ def listed(items: Iterable[str], shown: int = SHOWN, separator: str = ", ") -> s
     return separator.join(items[:shown]) + more
 
 
-def defects(count: int) -> str:
-    """A number of defects in words."""
-    return f"{count} defect{'s' * (count != 1)}"
+def counted(count: int, noun: str) -> str:
+    """A number of things in words."""
+    return f"{count} {noun}{'s' * (count != 1)}"
