@@ -228,7 +228,10 @@ UNREADABLE = {
     "empty": (lambda path: write(path, b""), "is empty"),
     "not an image": (lambda path: write(path, b"not an image"), "is not an image"),
     "truncated": (lambda path: write(save(path, noise(64, 64, 3)), path.read_bytes()[:2000]), "cannot be read"),
-    "of a format that runs programs": (lambda path: write(path, b"%!PS-Adobe-3.0 EPSF-3.0\n"), "is not an image"),
+    "of another format": (
+        lambda path: save(path, noise(9, 9), format="GIF"),
+        r"is not an image \(none of PNG, JPEG, TIFF, BMP, WEBP\)",
+    ),
     "missing": (lambda path: None, "does not exist"),
     "dangling link": (lambda path: path.symlink_to(path.parent / "gone.png"), "is a link to a file that is gone"),
     "folder": (lambda path: path.mkdir(), r"cannot be read \(Is a directory\)"),
@@ -244,13 +247,23 @@ def test_unreadable_images_are_named(tmp_path, make, reason):
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (PermissionError(13, "Permission denied"), "Permission denied"),
+        (OSError("image file is truncated"), "image file is truncated"),
+        (SyntaxError("broken PNG file"), "SyntaxError: broken PNG file"),
+        (struct.error("unpack requires 4 bytes"), "error: unpack requires 4 bytes"),
+    ],
+)
+def test_whatever_a_decoder_says_is_one_line(tmp_path, monkeypatch, error, reason):
     def refuse(*_, **__):
-        raise PermissionError(13, "Permission denied")
+        raise error
 
     monkeypatch.setattr(Image, "open", refuse)
-    with pytest.raises(UserError, match=r"a\.png: cannot be read \(Permission denied\)"):
+    with pytest.raises(UserError) as caught:
         read_image(tmp_path / "a.png")
+    assert str(caught.value).startswith(f"{tmp_path / 'a.png'}: cannot be read ({reason}); replace the file")
 
 
 @pytest.mark.parametrize("side", [10_000, 20_000, 60_000])

@@ -141,7 +141,7 @@ def _open(path: Path) -> Image.Image:
             ImageOps.exif_transpose(image, in_place=True)
             return image
     except UnidentifiedImageError:
-        reason = "is empty" if path.stat().st_size == 0 else "is not an image"
+        reason = "is empty" if path.stat().st_size == 0 else f"is not an image (none of {', '.join(FORMATS)})"
     except FileNotFoundError:
         reason = "is a link to a file that is gone" if path.is_symlink() else "does not exist"
     except OSError as error:

@@ -55,7 +55,7 @@ def split_samples(labels: pd.Series, fold: int, n_folds: int, seed: int, groups:
         generator = np.random.default_rng([seed, *str(label).encode()])
         reached = _deal(members[generator.permutation(len(members))], n_folds, fold_of)
         if len(members) < n_folds:
-            short.append(f"the {len(members)} images of class {label}")
+            short.append(f"the {len(members)} image{'s' * (len(members) > 1)} of class {label}")
         elif reached < n_folds:
             short.append(f"the {reached} folds that class {label} reaches, as near-duplicates stay together")
     if short:
