@@ -86,8 +86,23 @@ def test_few_images_are_grouped_too(count):
     assert group_near_duplicates(thumbnails).tolist() == list(range(count))
 
 
-def test_identical_images_are_found_even_if_all_are():
-    assert groups_of(scenes(1) * 30) == [0] * 30
+@pytest.mark.parametrize("copies", [1, 12])
+def test_copies_are_found_even_if_every_image_has_some(copies):
+    images = scenes(12)
+    smaller = [image.resize((100, 100)) for image in images]
+    assert groups_of([*images, *smaller, *images * (copies - 1)]) == [*range(12)] * (copies + 1)
+
+
+def test_copies_of_dull_images_are_found():
+    dull = [image.point(lambda value: 100 + value // 10) for image in scenes(14)]
+    assert groups_of([*dull, dull[5].resize((90, 110))]) == [*range(14), 5]
+
+
+def test_the_number_of_images_compared_at_once_does_not_matter(monkeypatch):
+    images = scenes(8)
+    expected = groups_of([*images, *images])
+    monkeypatch.setattr("xairank.data.duplicates._ROWS", 3)
+    assert groups_of([*images, *images]) == expected == [*range(8)] * 2
 
 
 def test_distances_are_those_of_the_normalised_vectors(monkeypatch):

@@ -82,6 +82,21 @@ def test_a_group_as_large_as_a_share_leaves_the_class_exactly_even():
         assert labels[split == "test"].value_counts().to_dict() == {"good": 2, "hole": 2}
 
 
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    ("labels", "groups"),
+    [
+        ("aaaabbbb", [0, 1, 2, 3, 0, 0, 4, 5]),  # two of class b follow one of class a
+        ("aaaaaaaa", [0, 1, 2, 3, 4, 4, 4, 4]),  # the large group has to come first
+    ],
+)
+def test_classes_are_as_even_as_groups_allow(labels, groups, seed):
+    split = split_samples(pd.Series(list(labels)), 0, 2, seed, np.array(groups))
+    for label in set(labels):
+        sides = [side for side, own in zip(split, labels, strict=True) if own == label]
+        assert sides.count("train") == sides.count("test")
+
+
 def test_every_class_that_does_not_reach_every_fold_is_named():
     labels = pd.Series(["crack"] * 3 + ["cut"] * 9 + ["good"] * 9)
     groups = np.array([*range(3), *itertools.chain([3] * 4, [4] * 5), *range(5, 14)])
