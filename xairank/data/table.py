@@ -55,7 +55,7 @@ def _read(path: Path) -> pd.DataFrame:
         raise UserError(f"{path}: no such file; expected a table, .csv or .parquet; set data.table to it")
     try:
         if path.suffix.lower() == ".csv":
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            table = pd.read_csv(path, dtype=str, keep_default_na=False)
             if not isinstance(table.index, pd.RangeIndex):  # pandas takes surplus values as names of the rows
                 raise ValueError("its rows have more values than its header")
             return table
