@@ -82,7 +82,7 @@ def test_a_group_as_large_as_a_share_leaves_the_class_exactly_even():
         assert labels[split == "test"].value_counts().to_dict() == {"good": 2, "hole": 2}
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize(
     ("labels", "groups"),
     [
