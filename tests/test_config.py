@@ -39,6 +39,8 @@ def test_the_default_is_the_papers_table_1_on_hazelnut():
     [
         [],
         ["data=synthetic"],
+        ["data=folder", "data.category=nuts", "data.table=nuts.csv"],
+        ["data=folder", "data.category=nuts", "data.images=nuts/images", "data.masks=nuts/masks"],
         ["experiment=paper"],
         ["experiment=reference_code"],
         ["experiment=demo"],
@@ -60,6 +62,9 @@ IMPOSSIBLE = {
     "name": ("", "a/b"),
     "data.root": ("", 3),
     "data.category": ("../x", None),
+    "data.table": ("", 3),
+    "data.images": ("", True),
+    "data.masks": ("", 1.5),
     "data.image_size": (16, 224.0),
     "data.crop": ("left", None),
     "data.batch_size": (1, "32"),
@@ -111,6 +116,21 @@ def test_an_impossible_value_is_named_with_what_is_allowed(synthetic, key, value
     assert message.startswith(f"{key}=")
     assert "expected " in message or "folds are numbered from 0 to 4" in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["data=folder", "data.table=a.csv"], r"data.category=null is not allowed: expected a plain folder name"),
+        (["data=folder", "data.category=nuts"], r"data: no place given; expected data.table=FILE, or data.images"),
+        (["data=folder", "data.category=nuts", "data.images=a"], r"data.masks: missing; .* belongs to data.images=a"),
+        (["data=folder", "data.category=nuts", "data.masks=a"], r"data.images: missing; .* belongs to data.masks=a"),
+        (["data.table=a.csv"], r"data.root=data/mvtec and data.table=a.csv: more than one place; .* data=folder"),
+    ],
+)
+def test_data_is_in_exactly_one_place(overrides, message):
+    with pytest.raises(UserError, match=message):
+        validate(composed(*overrides))
 
 
 def test_a_key_without_a_rule_is_unknown(synthetic):

@@ -48,7 +48,13 @@ def test_a_very_long_label_is_cut_and_stays_unique():
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("name", "other"), ("data.root", "/elsewhere"), ("data.num_workers", 0), ("logger", {"_target_": "x"})],
+    [
+        ("name", "other"),
+        ("data.root", "/elsewhere"),
+        ("data.table", "elsewhere.csv"),
+        ("data.num_workers", 0),
+        ("logger", {"_target_": "x"}),
+    ],
 )
 def test_places_are_not_part_of_the_identity(config, key, value):
     assert identity(changed(config, key, value)) == identity(config)

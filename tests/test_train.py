@@ -120,6 +120,31 @@ def test_another_seed_gives_another_model_but_the_same_split(run, tmp_path):
     assert not scores[0]["topk_overlap"].equals(scores[1]["topk_overlap"])
 
 
+@pytest.mark.parametrize("layout", ["table", "folders"])
+def test_the_same_images_in_another_layout_are_trained_on_alike(run, tmp_path, layout):
+    category = tmp_path / "data" / "nuts"
+    if layout == "table":
+        with (tmp_path / "nuts.csv").open("w") as file:
+            print("image,mask,label,split", file=file)
+            for number, path in enumerate(sorted(category.glob("t*/*/*.png"))):
+                label, mask = path.parent.name, f"data/nuts/ground_truth/{path.parent.name}/{path.stem}_mask.png"
+                mask = "" if label == "good" else mask
+                print(path.relative_to(tmp_path), mask, label, "test" if number % 2 else "train", sep=",", file=file)
+        places = ["data.table=nuts.csv"]
+    else:
+        for path in (category / "train" / "good").iterdir():
+            path.rename(category / "test" / "good" / f"train_{path.name}")
+        places = ["data.images=data/nuts/test", "data.masks=data/nuts/ground_truth"]
+    status, _, err = run("data=folder", "data.root=null", *places, "trainer.max_epochs=1")
+    assert status == 0, err
+    folder = only_run(tmp_path)
+    assert "data.category=nuts" in folder.name
+    assert not any(place.split("=")[0] in folder.name for place in places)
+    excluded, scores = pd.read_csv(folder / "excluded.csv"), pd.read_parquet(folder / "scores.parquet")
+    labels = pd.concat([excluded, scores.drop_duplicates("sample")])["label"].value_counts().to_dict()
+    assert labels == {"good": 20, "crack": 10, "hole": 10}
+
+
 def test_a_complete_run_is_left_as_it_is(run, tmp_path):
     run()
     before = {path: path.stat().st_mtime_ns for path in only_run(tmp_path).rglob("*")}
@@ -169,7 +194,10 @@ def test_only_the_explanation_is_done_again_where_only_that_is_missing(run, tmp_
 
 MISTAKES = {
     "unknown key": (["model.betta=1"], "model.betta: no such key; did you mean model.beta?"),
-    "unknown group": (["data=imagenet"], "Could not find 'data/imagenet' Available options in 'data': mvtec synthetic"),
+    "unknown group": (
+        ["data=imagenet"],
+        "Could not find 'data/imagenet' Available options in 'data': folder mvtec synthetic",
+    ),
     "impossible value": (["model.beta=-1"], "model.beta=-1 is not allowed: expected a number of at least 0"),
     "wrong type": (["model.beta=much"], "model.beta=much is not allowed: expected a number"),
     "fold": (["data.fold=9"], "data.fold=9 is not allowed: data.n_folds=5 folds are numbered from 0 to 4"),
@@ -204,7 +232,7 @@ def test_a_mistake_is_one_line_and_status_2_and_leaves_nothing(run, tmp_path, ar
     ("breakage", "message"),
     [
         (lambda c: (c / "ground_truth/crack/001_mask.png").unlink(), "its mask"),
-        (lambda c: (c / "test/crack/001.png").write_bytes(b""), "001.png: is not an image"),
+        (lambda c: (c / "test/crack/001.png").write_bytes(b""), "001.png: is empty"),
     ],
 )
 def test_a_broken_data_set_is_one_line_and_leaves_nothing(run, tmp_path, breakage, message):

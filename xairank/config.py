@@ -65,8 +65,11 @@ _METHODS = Rule(
 RULES: dict[str, Rule] = {
     "seed": _integer(0, 2**32 - 1),
     "name": _NAME,
-    "data.root": _TEXT,
+    "data.root": _optional(_TEXT),
     "data.category": _NAME,
+    "data.table": _optional(_TEXT),
+    "data.images": _optional(_TEXT),
+    "data.masks": _optional(_TEXT),
     "data.image_size": _integer(32, 2048),
     "data.crop": _choice("center", "none"),
     "data.batch_size": _integer(2),
@@ -130,6 +133,21 @@ def validate(config: Mapping[str, Any]) -> None:
         raise UserError(
             f"data.fold={data['fold']} is not allowed: data.n_folds={data['n_folds']} folds are numbered from 0 to "
             f"{data['n_folds'] - 1}"
+        )
+    _check_place(data)
+
+
+def _check_place(data: Mapping[str, Any]) -> None:
+    """Data is in one place: a root folder, a table, or images and masks."""
+    if (data["images"] is None) != (data["masks"] is None):
+        given, missing = ("masks", "images") if data["images"] is None else ("images", "masks")
+        raise UserError(f"data.{missing}: missing; expected the folder that belongs to data.{given}={data[given]}")
+    given_places = [f"data.{key}={data[key]}" for key in ("root", "table", "images") if data[key] is not None]
+    if not given_places:
+        raise UserError("data: no place given; expected data.table=FILE, or data.images=FOLDER and data.masks=FOLDER")
+    if len(given_places) > 1:
+        raise UserError(
+            f"{' and '.join(given_places)}: more than one place; keep one; for your own images choose data=folder"
         )
 
 

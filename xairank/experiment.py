@@ -22,6 +22,7 @@ from torch import nn
 from xairank.attribution import AttributionMethod
 from xairank.callbacks import AttributionCallback, MetricsCallback, ProgressCallback
 from xairank.data.datamodule import DefectDataModule
+from xairank.data.index import PLACES, Source
 from xairank.data.synthetic import SyntheticCategory, render_category
 from xairank.errors import UserError
 from xairank.files import atomic
@@ -88,10 +89,11 @@ def create_data(config: Config) -> DefectDataModule:
     """The data module, set up; a synthetic category is rendered first where it is not there yet."""
     options = dict(config["data"])
     synthetic = options.pop("synthetic")
-    root = Path(options.pop("root")).expanduser()
+    source = Source.from_options(options)
     if synthetic is not None:
-        render_category(root / options["category"], SyntheticCategory(**synthetic))
-    data = DefectDataModule(root=root, seed=config["seed"], **options)
+        render_category(source.place, SyntheticCategory(**synthetic))
+    knobs = {key: value for key, value in options.items() if key not in ("category", *PLACES)}
+    data = DefectDataModule(source=source, seed=config["seed"], **knobs)
     data.setup()
     return data
 

@@ -20,8 +20,19 @@ from xairank.errors import UserError
 from xairank.files import atomic, remove_leftovers, write_text
 
 FORMAT = 1
-# Where things are, how fast they are read, what is kept and who is told: none of it changes a result.
-PLACES = ("name", "data.root", "data.num_workers", "attribution.batch_limit", "attribution.keep_maps", "logger")
+# Where things are, how fast they are read and explained, what is kept and who is told: none of it changes a result. The
+# data in a place is identified by its name, data.category.
+PLACES = (
+    "name",
+    "data.root",
+    "data.table",
+    "data.images",
+    "data.masks",
+    "data.num_workers",
+    "attribution.batch_limit",
+    "attribution.keep_maps",
+    "logger",
+)
 _UNNAMED_OVERRIDES = (*PLACES, "experiment", "trainer.accelerator", "model.encoder_weights")
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xairank.attribution import AttributionMethod, Diagnostics, FrozenModel, explain
 from xairank.data.datamodule import Batch
-from xairank.data.mvtec import GOOD
+from xairank.data.files import GOOD
 from xairank.evaluation import topk_iou, topk_overlap
 from xairank.maps import Maps
 

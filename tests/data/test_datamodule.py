@@ -4,13 +4,14 @@ import torch
 from PIL import Image
 
 from xairank.data.datamodule import DefectDataModule, Selections
+from xairank.data.faults import Faults
+from xairank.data.index import Source, index_samples
 from xairank.errors import UserError
 
 
 def module(category, **changes):
     options = {
-        "root": category.parent,
-        "category": category.name,
+        "source": Source(category.name, root=category.parent),
         "image_size": 48,
         "crop": "none",
         "batch_size": 4,
@@ -120,3 +121,63 @@ def test_an_unreadable_image_is_named_whatever_the_number_of_threads(category, n
     (category / "test" / "crack" / "002.png").write_bytes(b"broken")
     with pytest.raises(UserError, match=r"crack/002.png: is not an image"):
         module(category, num_workers=num_workers)
+
+
+def test_the_first_fault_stops_with_the_number_of_the_others(category):
+    (category / "test" / "crack" / "002.png").write_bytes(b"broken")
+    (category / "test" / "hole" / "001.png").write_bytes(b"")
+    with pytest.raises(
+        UserError, match=r"crack/002.png: is not an image .* \(and 1 more fault; python .* category=nuts"
+    ):
+        module(category)
+
+
+def test_files_are_decoded_only_where_the_folders_are_right(category):
+    (category / "test" / "crack" / "002.png").write_bytes(b"broken")
+    (category / "ground_truth" / "hole" / "001_mask.png").unlink()
+    with pytest.raises(UserError, match=r"hole/001.png: its mask .* is missing") as caught:
+        module(category)
+    assert "more fault" not in str(caught.value)
+
+
+def test_near_duplicates_are_on_one_side_and_named(category, capsys):
+    for name in ("100", "101"):  # brighter copies of a good image; a larger one of a defect, under another label
+        copy = Image.open(category / "test/good/001.png").point(lambda value: value + 10)
+        copy.save(category / f"train/good/{name}.png")
+    Image.open(category / "test/hole/001.png").resize((96, 96), 0).save(category / "test/crack/100.png")
+    Image.open(category / "ground_truth/hole/001_mask.png").resize((96, 96), 0).save(
+        category / "ground_truth/crack/100_mask.png"
+    )
+    for fold in range(3):
+        sides = module(category, fold=fold).table.set_index("sample")["split"]
+        assert len(set(sides[["good/001", "train/good/100", "train/good/101"]])) == 1
+        assert len(set(sides[["hole/001", "crack/100"]])) == 1
+    told = "Note: 5 near-duplicate images in 2 groups, each on one side of the split (crack/100 = hole/001, good/001"
+    assert told in capsys.readouterr().out
+
+
+def test_defects_outside_of_the_crop_are_told_once(category, capsys):
+    for name in ("001", "002"):
+        mask = np.zeros((48, 48), np.uint8)
+        mask[:2] = 255
+        Image.fromarray(mask).save(category / f"ground_truth/hole/{name}_mask.png")
+    module(category, crop="center")
+    out = capsys.readouterr().out
+    assert "nothing is left of 2 defects after crop and resizing (hole/001, hole/002): not ranked" in out
+    assert out.count("Note:") == 1
+
+
+def test_ordinary_data_is_not_commented_on(category, capsys):
+    module(category)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_given_split_decides(category):
+    table = index_samples(Source(category.name, root=category.parent), Faults())
+    table["split"] = ["test" if row % 2 else "train" for row in range(len(table))]
+    table.to_csv(category / "nuts.csv", index=False)
+    data = module(category, source=Source("nuts", table=category / "nuts.csv"))
+    expected = dict(zip(table["image"].map(str), table["split"], strict=True))
+    assert dict(zip(data.table["image"].map(str), data.table["split"], strict=True)) == expected
+    with pytest.raises(UserError, match=r"data.fold=1: the data has a column split"):
+        module(category, source=Source("nuts", table=category / "nuts.csv"), fold=1)

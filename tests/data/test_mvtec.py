@@ -1,12 +1,19 @@
-import math
+import os
 import shutil
 
-import pandas as pd
 import pytest
 
-from tests.conftest import write_category
-from xairank.data.mvtec import index_category, split_samples
+from xairank.data import mvtec
+from xairank.data.faults import Faults
 from xairank.errors import UserError
+
+
+def index_category(root, category):
+    """As training does: stops at the first fault."""
+    faults = Faults()
+    table = mvtec.index_category(root, category, faults)
+    faults.stop()
+    return table
 
 
 def index(category):
@@ -17,7 +24,6 @@ def test_lists_every_image_once_with_its_class_and_mask(category):
     table = index(category)
     assert table["label"].value_counts().to_dict() == {"good": 12, "crack": 6, "hole": 6}
     assert table["sample"].is_unique
-    assert table["sample"].is_monotonic_increasing
     row = table.set_index("sample").loc["hole/003"]
     assert row["image"] == category / "test" / "hole" / "003.png"
     assert row["mask"] == category / "ground_truth" / "hole" / "003_mask.png"
@@ -71,13 +77,41 @@ BREAKAGES = {
     "no masks": (lambda c: shutil.rmtree(c / "ground_truth/crack"), "ground_truth/crack: no such folder"),
     "no test folder": (lambda c: shutil.rmtree(c / "test"), "test: no such folder"),
     "stray file": (lambda c: (c / "test/crack/notes.txt").touch(), "notes.txt: not an image"),
-    "only good": (
-        lambda c: [shutil.rmtree(c / "test" / label) for label in ("crack", "hole")],
-        "no defect class",
+    "folder among images": (lambda c: (c / "test/crack/x.png").mkdir(), "crack/x.png: is a folder"),
+    "image outside": (
+        lambda c: shutil.copy(c / "test/crack/001.png", c / "test/001.png"),
+        "test/001.png: outside of a class folder",
     ),
-    "one class": (
-        lambda c: [shutil.rmtree(c / folder) for folder in ("train", "test/good", "test/hole")],
-        "only the class crack",
+    "file for a folder": (
+        lambda c: [shutil.rmtree(c / "test"), (c / "test").touch()],
+        "test: is a file; expected a folder",
+    ),
+    "file for a folder of masks": (
+        lambda c: [shutil.rmtree(c / "ground_truth/crack"), (c / "ground_truth/crack").touch()],
+        "ground_truth/crack: is a file; expected a folder of masks",
+    ),
+    "dangling link": (
+        lambda c: os.symlink(c / "gone.png", c / "test/crack/900.png"),
+        "crack/900.png: is a link to a file that is gone",
+    ),
+    "dangling link to a folder": (
+        lambda c: [shutil.rmtree(c / "test"), os.symlink(c / "gone", c / "test")],
+        "test: is a link to a folder that is gone",
+    ),
+    "names differ in case": (
+        lambda c: (
+            (c / "test/crack/001.png").rename(c / "test/crack/x.png")
+            and (c / "ground_truth/crack/001_mask.png").rename(c / "ground_truth/crack/X_mask.png")
+        ),
+        r"crack/x.png: its mask .*x_mask.png is missing; X_mask.png differs in case: rename one",
+    ),
+    "defects for training": (
+        lambda c: shutil.copytree(c / "test/crack", c / "train/crack"),
+        "train/crack: a class of defects in train/; move it into .*test",
+    ),
+    "masks without a class": (
+        lambda c: shutil.rmtree(c / "test/crack"),
+        "ground_truth/crack: masks without images; add .*test/crack",
     ),
 }
 
@@ -88,6 +122,7 @@ def test_a_broken_category_is_named(category, breakage, message):
     with pytest.raises(UserError, match=message) as caught:
         index(category)
     assert "\n" not in str(caught.value)
+    assert "more fault" not in str(caught.value)
 
 
 def test_a_missing_data_folder_says_how_to_get_one(tmp_path):
@@ -100,43 +135,46 @@ def test_a_missing_category_lists_those_that_are_there(category):
         index_category(category.parent, "walnut")
 
 
-def hazelnut_labels():
-    counts = {"good": 431, "crack": 18, "cut": 17, "hole": 18, "print": 17}
-    return pd.Series([label for label, count in counts.items() for _ in range(count)])
+def test_every_fault_is_collected_and_the_rest_is_listed(category):
+    (category / "ground_truth/crack/001_mask.png").unlink()
+    (category / "test/hole/002.png").unlink()
+    (category / "test/good/notes.txt").touch()
+    faults = Faults()
+    table = mvtec.index_category(category.parent, category.name, faults)
+    assert len(table) == 23
+    assert table.set_index("sample").loc["crack/001", "mask"] is None
+    assert len(faults.messages) == 3
+    for message, part in zip(faults.messages, ["crack/001.png", "notes.txt", "hole/002_mask.png"], strict=True):
+        assert part in message
 
 
-def test_fold_0_of_5_is_the_released_codes_split_of_hazelnut():
-    labels = hazelnut_labels()
-    split = split_samples(labels, fold=0, n_folds=5, seed=0)
-    assert labels[split == "test"].value_counts().to_dict() == {"good": 87, "crack": 4, "cut": 4, "hole": 4, "print": 4}
-    assert labels[split == "train"].value_counts().to_dict() == {
-        "good": 344,
-        "crack": 14,
-        "cut": 13,
-        "hole": 14,
-        "print": 13,
-    }
+@pytest.mark.parametrize("name", ["Nuß№1", "x" * 245, "a b,c=d"])
+def test_unusual_names_are_paired(category, name):
+    (category / "test/crack/001.png").rename(category / f"test/crack/{name}.png")
+    (category / "ground_truth/crack/001_mask.png").rename(category / f"ground_truth/crack/{name}.png")
+    row = index(category).set_index("sample").loc[f"crack/{name}"]
+    assert row["mask"].name == f"{name}.png"
 
 
-@pytest.mark.parametrize("n_folds", [2, 3, 5, 17])
-def test_over_all_folds_each_sample_is_tested_once_and_each_class_evenly(n_folds):
-    labels = hazelnut_labels()
-    tested = [split_samples(labels, fold, n_folds, seed=3) == "test" for fold in range(n_folds)]
-    assert (sum(mask.astype(int) for mask in tested) == 1).all()
-    for label, count in labels.value_counts().items():
-        sizes = [int((labels[mask] == label).sum()) for mask in tested]
-        assert max(sizes) == math.ceil(count / n_folds)
-        assert max(sizes) - min(sizes) <= 1
+def test_composed_and_decomposed_letters_are_the_same_name(category):
+    (category / "test/crack/001.png").rename(category / "test/crack/n\u00fc.png")
+    (category / "ground_truth/crack/001_mask.png").rename(category / "ground_truth/crack/nu\u0308_mask.png")
+    assert index(category).set_index("sample").loc["crack/n\u00fc", "mask"].name == "nu\u0308_mask.png"
 
 
-def test_the_split_depends_on_its_seed_alone():
-    labels = hazelnut_labels()
-    first = split_samples(labels, 0, 5, seed=0)
-    assert first.equals(split_samples(labels, 0, 5, seed=0))
-    assert not first.equals(split_samples(labels, 0, 5, seed=1))
+def test_suffixes_may_be_upper_case(category):
+    (category / "test/crack/001.png").rename(category / "test/crack/001.PNG")
+    assert "crack/001" in set(index(category)["sample"])
 
 
-def test_fewer_images_than_folds_is_named(tmp_path):
-    table = index(write_category(tmp_path / "few", defects=3))
-    with pytest.raises(UserError, match=r"data\.n_folds=5 is more than the 3 images of class crack"):
-        split_samples(table["label"], 0, 5, 0)
+def test_a_folder_that_may_not_be_read_is_named(category, monkeypatch):
+    original = mvtec.Path.iterdir
+
+    def refuse(self):
+        if self.name == "crack":
+            raise PermissionError(13, "Permission denied")
+        return original(self)
+
+    monkeypatch.setattr(mvtec.Path, "iterdir", refuse)
+    with pytest.raises(UserError, match=r"test/crack: cannot be read \(Permission denied\); expected images in it"):
+        index(category)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from xairank.data.faults import Faults
 from xairank.data.mvtec import index_category
 from xairank.data.synthetic import SyntheticCategory, category, render_category, scan
 from xairank.errors import UserError
@@ -138,7 +139,7 @@ def test_layout(tmp_path):
         assert (image.format, image.size) == ("PNG", (33, 33))
         assert image.mode == ("L" if file.startswith("ground_truth") else "RGB")
         assert not file.startswith("ground_truth") or set(np.unique(image)) == {0, 255}
-    assert Counter(index_category(tmp_path, "nuts")["label"]) == {"good": 22, "crack": 2, "print": 3}
+    assert Counter(index_category(tmp_path, "nuts", Faults())["label"]) == {"good": 22, "crack": 2, "print": 3}
     assert [path.name for path in tmp_path.iterdir()] == ["nuts"]
 
 

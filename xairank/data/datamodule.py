@@ -1,20 +1,23 @@
 """Samples decoded once into memory, and batches of them in [0, 1]."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
 import torch
-from rich.progress import track
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from xairank.data.images import Crop, read_image, read_mask
-from xairank.data.mvtec import index_category, split_samples
+from xairank.console import console
+from xairank.data.decoding import decode
+from xairank.data.duplicates import group_near_duplicates
+from xairank.data.faults import Faults
+from xairank.data.images import Crop
+from xairank.data.index import Source, index_samples
+from xairank.data.notices import duplicates_notice, view_notice
+from xairank.data.splits import choose_split
 
 
 class Batch(NamedTuple):
@@ -99,10 +102,9 @@ class DefectDataModule(pl.LightningDataModule):
     """A category of defects with masks: table, split, decoded samples, loaders.
 
     Args:
-        root: The folder that holds the category.
-        category: The category's folder, in MVTec layout.
+        source: Where the data is.
         image_size: Height and width of the model's input, in pixels.
-        crop: ``center`` or ``none``, see :func:`xairank.data.images.read_image`.
+        crop: ``center`` or ``none``, see :func:`xairank.data.images.view`.
         batch_size: Images a batch.
         num_workers: Threads that decode; 0 decodes in the calling thread.
         split_seed: Of the split; independent of ``seed``.
@@ -114,8 +116,7 @@ class DefectDataModule(pl.LightningDataModule):
 
     def __init__(
         self,
-        root: Path,
-        category: str,
+        source: Source,
         image_size: int,
         crop: Crop,
         batch_size: int,
@@ -127,8 +128,7 @@ class DefectDataModule(pl.LightningDataModule):
         seed: int,
     ) -> None:
         super().__init__()
-        self.root = root
-        self.category = category
+        self.source = source
         self.image_size = image_size
         self.crop = crop
         self.batch_size = batch_size
@@ -143,17 +143,26 @@ class DefectDataModule(pl.LightningDataModule):
         self.samples: Samples | None = None
 
     def setup(self, stage: str | None = None) -> None:
-        """Indexes, splits and decodes, once.
+        """Indexes, decodes and splits, once; tells what is remarkable of the data.
 
         Raises:
-            UserError: The category is missing or a file of it cannot be used; names the first such file.
+            UserError: There is no such data or a file of it cannot be used; names the first such file.
         """
         if self.samples is not None:
             return
-        table = index_category(self.root, self.category)
-        table["split"] = split_samples(table["label"], self.fold, self.n_folds, self.split_seed)
+        faults = Faults(self.source.check_command)
+        table = index_samples(self.source, faults)
+        faults.stop()
+        decoded = decode(table, self.image_size, self.crop, self.num_workers, faults)
+        faults.stop()
+        groups = group_near_duplicates(decoded.thumbnails)
+        table["split"] = choose_split(table, self.fold, self.n_folds, self.split_seed, groups)
+        for notice in (view_notice(table, decoded.facts), duplicates_notice(table, groups)):
+            if notice:
+                console.print(f"Note: {notice}", highlight=False, markup=False, soft_wrap=True)
         self.classes = sorted(table["label"].unique())
-        self.samples = decode(table, self.classes, self.image_size, self.crop, self.num_workers)
+        labels = np.array([self.classes.index(label) for label in table["label"]], dtype=np.int64)
+        self.samples = Samples(*map(torch.from_numpy, (decoded.images, decoded.masks, labels)))
         self.table = table
 
     def class_counts(self) -> Tensor:
@@ -185,29 +194,3 @@ class DefectDataModule(pl.LightningDataModule):
         if self.samples is None:
             raise RuntimeError("call setup() before asking for batches")
         return self.samples
-
-
-def decode(table: pd.DataFrame, classes: list[str], size: int, crop: Crop, threads: int) -> Samples:
-    """Decodes and resizes every sample of the table into memory, with a progress bar.
-
-    Raises:
-        UserError: An image or a mask cannot be used; names the file.
-    """
-    images = np.empty((len(table), size, size, 3), dtype=np.uint8)
-    masks = np.zeros((len(table), size, size), dtype=np.bool_)
-
-    def fill(row: int) -> None:
-        sample = table.iloc[row]
-        images[row], file_size = read_image(sample["image"], size, crop)
-        if sample["mask"] is not None:
-            masks[row] = read_mask(sample["mask"], file_size, size, crop)
-
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        try:
-            for _ in track(pool.map(fill, range(len(table))), "Decoding images", len(table), transient=True):
-                pass
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    labels = np.array([classes.index(label) for label in table["label"]], dtype=np.int64)
-    return Samples(torch.from_numpy(images), torch.from_numpy(masks), torch.from_numpy(labels))

@@ -1,85 +1,174 @@
-"""Image and mask files -> uint8 arrays of one size."""
+"""Image and mask files -> 8-bit pixels, and the view of them that the model gets.
+
+Every image becomes RGB with 8 bits a channel, in a way that depends on the file alone:
+
+- grey and palette images: their colours, in RGB;
+- transparent images: drawn on black;
+- 16-bit grey images: 0 to 65535 become 0 to 255, rounded; darker ranges are not stretched, so that images of one data
+  set stay comparable; 16-bit RGB: the upper 8 bits;
+- CMYK, YCbCr: Pillow's plain conversion; colour profiles are not applied;
+- the orientation an EXIF tag asks for is applied, to images and to masks;
+- of a file with several pages or frames, the first.
+
+Floating-point pixels have no known range and are refused. So are images of more than 89 million pixels (Pillow's limit,
+``PIL.Image.MAX_IMAGE_PIXELS``), before they are decoded.
+"""
 
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from xairank.errors import UserError
 
 Crop = Literal["center", "none"]
+Size = tuple[int, int]  # width and height, in pixels
 # The paper resizes to 256 and cuts out the central 224: the frame is 8/7 of the crop.
 FRAME = 256 / 224
+# Pillow reads many more, some through other programs.
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
+_SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+_TRANSPARENT = ("RGBA", "RGBa", "LA", "La", "PA")
 
 
-def read_image(path: Path, size: int, crop: Crop) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """Decodes an image as RGB, resized bilinearly with antialiasing.
-
-    Args:
-        path: The image file.
-        size: Height and width of the result, in pixels.
-        crop: ``center`` resizes to 8/7 of ``size`` and cuts out the centre; ``none`` resizes to ``size``.
-
-    Returns:
-        The image (size, size, 3), and the file's own (width, height).
+def read_image(path: Path) -> Image.Image:
+    """Decodes an image file as upright 8-bit RGB, as the module says.
 
     Raises:
-        UserError: The file is not a readable image.
+        UserError: The file is not a readable image, too large, or of floating-point pixels.
     """
-    image = _open(path).convert("RGB")
-    return np.asarray(_fit(image, size, crop, Image.Resampling.BILINEAR)), image.size
+    image = _open(path)
+    if image.mode in _SIXTEEN_BITS:
+        return Image.fromarray(_to_8_bits(path, np.asarray(image))).convert("RGB")
+    if image.mode in _TRANSPARENT or "transparency" in image.info:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "black"), image).convert("RGB")
+    try:
+        if image.mode == "F":
+            raise ValueError("floating-point pixels")
+        return image.convert("RGB")
+    except ValueError:
+        raise UserError(f"{path}: its pixels are of mode {image.mode}; save it as 8-bit RGB or grey") from None
 
 
-def read_mask(path: Path, image_size: tuple[int, int], size: int, crop: Crop) -> NDArray[np.bool_]:
-    """Decodes a defect mask, resized to the nearest pixel.
+def read_mask(path: Path, image_size: Size) -> NDArray[np.bool_]:
+    """Decodes a defect mask: one channel, in which every pixel is 0 (black) or one same other value.
+
+    One bit, 8 bits, 16 bits and palettes will do. Of a palette the colours count, not their numbers.
 
     Args:
-        path: The mask file: one channel, every pixel 0 or one same other value.
-        image_size: (width, height) of its image's file; the mask's must be the same.
-        size: As in :func:`read_image`.
-        crop: As in :func:`read_image`.
+        path: The mask file.
+        image_size: Of its image, upright; the mask's must be the same.
 
     Returns:
-        The mask (size, size), true on the defect; all false where the crop removed the defect.
+        The mask (height, width), true on the defect.
 
     Raises:
-        UserError: The mask is unreadable, of another size, not single-channel, not two-valued, or all black.
+        UserError: The mask is unreadable, of another size, not single-channel, not two-valued, all black, or nowhere
+            black.
     """
     mask = _open(path)
     if mask.size != image_size:
         raise UserError(
-            f"{path}: the mask is {mask.size[0]} x {mask.size[1]} pixels, its image {image_size[0]} x {image_size[1]}; "
+            f"{path}: the mask is {_times(mask.size)} pixels, its image {_times(image_size)}; "
             "export the mask in the size of its image"
         )
-    if mask.mode not in ("1", "L"):
+    if mask.mode not in ("1", "L", "P", *_SIXTEEN_BITS):
         raise UserError(f"{path}: the mask's mode is {mask.mode}; expected a single-channel (grey) mask of 0 and 255")
-    levels = [level for level, count in enumerate(mask.convert("L").histogram()) if count and level > 0]
-    if not levels:
-        raise UserError(f"{path}: the mask is all black, but its image counts as a defect; draw the defect in white")
-    if len(levels) > 1:
+    pixels = _palette_colours(mask) if mask.mode == "P" else np.asarray(mask)
+    levels = np.flatnonzero(np.bincount(pixels.ravel())) if pixels.dtype == np.uint8 else np.unique(pixels)
+    above = np.count_nonzero(levels)
+    if above == 0:
         raise UserError(
-            f"{path}: the mask has {len(levels)} grey values above 0; expected only 0 and 255; "
-            "save it without antialiasing"
+            f"{path}: the mask is all black, but its image counts as a defect; draw the defect in white, or remove the "
+            "mask and call the image good"
         )
-    return np.asarray(_fit(mask.convert("L"), size, crop, Image.Resampling.NEAREST)) > 0
+    if above > 1:
+        raise UserError(
+            f"{path}: the mask has {above} grey values above 0; expected only 0 and 255; "
+            "save it as PNG, without antialiasing"
+        )
+    if len(levels) == 1:
+        raise UserError(
+            f"{path}: the mask covers the whole image, so that every explanation would lie on it; draw the defect alone"
+        )
+    return pixels != 0
+
+
+def view(image: Image.Image, size: int, crop: Crop, resampling: Image.Resampling) -> Image.Image:
+    """What the model sees of an image.
+
+    Args:
+        image: The whole image.
+        size: Width and height of the result, in pixels.
+        crop: ``center`` resizes to 8/7 of ``size`` and cuts out the centre; ``none`` resizes to ``size``.
+        resampling: Bilinear (with antialiasing) for images, nearest for masks.
+    """
+    frame, offset = _frame(size, crop)
+    resized = image.resize((frame, frame), resampling)
+    return resized if crop == "none" else resized.crop((offset, offset, offset + size, offset + size))
+
+
+def seen(pixels: NDArray[np.bool_], size: int, crop: Crop) -> NDArray[np.bool_]:
+    """The part of a whole mask (height, width) that :func:`view` leaves, before resizing."""
+    frame, offset = _frame(size, crop)
+    rows, columns = (
+        slice(round(length * offset / frame), round(length * (offset + size) / frame)) for length in pixels.shape
+    )
+    return pixels[rows, columns]
+
+
+def _frame(size: int, crop: Crop) -> tuple[int, int]:
+    """The side of the resized image, and how far in the view begins."""
+    frame = size if crop == "none" else round(size * FRAME)
+    return frame, (frame - size) // 2
 
 
 def _open(path: Path) -> Image.Image:
+    """Decodes a file, upright.
+
+    Raises:
+        UserError: It cannot be decoded, or is too large to be.
+    """
+    advice = "replace the file or remove it together with its mask"
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
+                raise Image.DecompressionBombError  # Pillow itself only warns up to twice its limit
             image.load()
+            ImageOps.exif_transpose(image, in_place=True)
             return image
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = "is not an image" if isinstance(error, UnidentifiedImageError) else f"cannot be read ({error})"
-        raise UserError(f"{path}: {reason}; replace the file or remove it together with its mask") from None
+    except UnidentifiedImageError:
+        reason = "is empty" if path.stat().st_size == 0 else f"is not an image (none of {', '.join(FORMATS)})"
+    except FileNotFoundError:
+        reason = "is a link to a file that is gone" if path.is_symlink() else "does not exist"
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror or error})"
+    except Image.DecompressionBombError:
+        reason = f"has more than {Image.MAX_IMAGE_PIXELS:,} pixels, which is not decoded"
+    except Exception as error:  # decoders answer broken files with whatever their arithmetic meets
+        reason = f"cannot be read ({type(error).__name__}: {error})"
+    raise UserError(f"{path}: {reason}; {advice}")
 
 
-def _fit(image: Image.Image, size: int, crop: Crop, resampling: Image.Resampling) -> Image.Image:
-    if crop == "none":
-        return image.resize((size, size), resampling)
-    frame = round(size * FRAME)
-    offset = (frame - size) // 2
-    resized = image.resize((frame, frame), resampling)
-    return resized.crop((offset, offset, offset + size, offset + size))
+def _to_8_bits(path: Path, pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
+    values = pixels.astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise UserError(f"{path}: its pixels reach from {values.min()} to {values.max()}; expected 0 to 65535")
+    return ((values + 128) // 257).astype(np.uint8)
+
+
+def _palette_colours(mask: Image.Image) -> NDArray[np.uint16]:
+    """A number for each colour of a palette image, (height, width): 0 for black."""
+    indices = np.asarray(mask)
+    palette = np.zeros((256, 3), np.uint8)
+    colours = np.array(mask.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+    palette[: len(colours)] = colours
+    distinct = [(0, 0, 0), *sorted({tuple(colour) for colour in palette.tolist()} - {(0, 0, 0)})]
+    return np.array([distinct.index(tuple(colour)) for colour in palette.tolist()], np.uint16)[indices]
+
+
+def _times(size: Size) -> str:
+    return f"{size[0]} x {size[1]}"

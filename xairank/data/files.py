@@ -1,0 +1,121 @@
+"""Folders of images and of masks, read with an eye on everything that does not belong there."""
+
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from xairank.data.faults import Faults
+from xairank.errors import UserError
+
+GOOD = "good"
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
+
+
+class Pair(NamedTuple):
+    """An image, its name without suffix, and its mask; None where it has none."""
+
+    name: str
+    image: Path
+    mask: Path | None
+
+
+def entries(folder: Path, expected: str) -> list[Path]:
+    """What a folder holds, sorted by name, hidden files left out.
+
+    Args:
+        folder: The folder.
+        expected: What should be in it, for the message.
+
+    Raises:
+        UserError: It is missing, a file, or may not be read.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except NotADirectoryError:
+        raise UserError(f"{folder}: is a file; expected a folder of {expected}") from None
+    except FileNotFoundError:
+        reason = "is a link to a folder that is gone" if folder.is_symlink() else "no such folder"
+        raise UserError(f"{folder}: {reason}; expected {expected} in it") from None
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be read ({error.strerror}); expected {expected} in it") from None
+
+
+def class_folders(folder: Path, faults: Faults) -> list[Path]:
+    """The sub-folders, one a class; an image beside them is a fault."""
+    found = entries(folder, "one folder for each class")
+    classes = [path for path in found if path.is_dir()]
+    for path in found:
+        if path not in classes and path.suffix.lower() in IMAGE_SUFFIXES:
+            faults.add(f"{path}: outside of a class folder; move it into the folder of its class")
+    return classes
+
+
+def images_in(folder: Path, faults: Faults) -> dict[str, Path]:
+    """The images of a folder by name without suffix."""
+    found = _image_files(folder, "images", faults)
+    if not found:
+        faults.add(f"{folder}: the class folder is empty; put images in it or delete it")
+    images: dict[str, Path] = {}
+    for path in found:
+        other = images.setdefault(_name(path), path)
+        if other != path:
+            faults.add(f"{path}: has the same name as {other.name}; rename or remove one of them")
+    return images
+
+
+def masks_in(folder: Path, faults: Faults) -> dict[str, Path]:
+    """The masks of a folder by the name of their image: ``NAME.png`` or ``NAME_mask.png`` for ``NAME.jpg``."""
+    masks: dict[str, Path] = {}
+    for path in _image_files(folder, "masks", faults):
+        other = masks.setdefault(_name(path).removesuffix("_mask"), path)
+        if other != path:
+            faults.add(f"{path}: a second mask beside {other.name} for the same image; remove one of them")
+    return masks
+
+
+def pair(images: Mapping[str, Path], masks: Mapping[str, Path], masks_folder: Path, faults: Faults) -> list[Pair]:
+    """Each image with the mask of its name; an image without mask is a fault, a mask without image as well."""
+    left = {name: mask for name, mask in masks.items() if name not in images}
+    in_other_case = {name.casefold(): name for name in left}
+    for name, image in images.items():
+        if name in masks:
+            continue
+        similar = left.pop(in_other_case.get(name.casefold(), ""), None)
+        expected = masks_folder / f"{name}_mask.png"
+        advice = f"{similar.name} differs in case: rename one" if similar else "add the mask or remove the image"
+        faults.add(f"{image}: its mask {expected} is missing; {advice}")
+    for mask in left.values():
+        faults.add(f"{mask}: a mask without its image; remove the mask or add the image")
+    return [Pair(name, image, masks.get(name)) for name, image in images.items()]
+
+
+def pair_class(folder: Path, masks_folder: Path, faults: Faults) -> list[Pair]:
+    """The images of a class, those of a class of defects with their masks."""
+    pairs: list[Pair] = []
+    with faults.collect():
+        images = images_in(folder, faults)
+        pairs = [Pair(name, image, None) for name, image in images.items()]
+        if images and folder.name != GOOD:
+            pairs = pair(images, masks_in(masks_folder, faults), masks_folder, faults)
+    return pairs
+
+
+def _image_files(folder: Path, expected: str, faults: Faults) -> list[Path]:
+    """The files of a folder that are images by their name and exist; all others are faults."""
+    found = []
+    for path in entries(folder, expected):
+        if path.is_dir():
+            faults.add(f"{path}: is a folder; expected {expected} only; move it elsewhere")
+        elif path.suffix.lower() not in IMAGE_SUFFIXES:
+            faults.add(f"{path}: not an image; expected {', '.join(sorted(IMAGE_SUFFIXES))}; move it elsewhere")
+        elif not path.exists():
+            faults.add(f"{path}: is a link to a file that is gone; restore the file or remove the link")
+        else:
+            found.append(path)
+    return found
+
+
+def _name(path: Path) -> str:
+    """The stem; composed, since archives made on another system may hold decomposed letters on one side of a pair."""
+    return unicodedata.normalize("NFC", path.stem)
