@@ -8,7 +8,7 @@ ARGS   ?=
 SEEDS  := 42,43,44,45,46,47,48,49,50,51
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format paper tables figures bench clean
+.PHONY: help setup demo test test-all lint format paper tables figures bench bench-training bench-tables clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,8 +53,14 @@ tables: $(READY) ## Tables 1-4 and the statistics of the sweep NAME=...
 figures: $(READY) ## The figures of the sweep NAME=...
 	$(BIN)/python -m xairank.figures name=$(NAME) $(ARGS)
 
-bench: $(READY) ## Time the tables on many generated runs
-	$(BIN)/python benchmarks/tables_many_runs.py $(ARGS)
+bench: $(READY) ## Time the attribution methods beside Captum, torch-cam and the released loop; ARGS=--help
+	$(BIN)/python -m benchmarks.attribution $(ARGS)
+
+bench-training: $(READY) ## Time a training epoch beside a plain PyTorch loop
+	$(BIN)/python -m benchmarks.training $(ARGS)
+
+bench-tables: $(READY) ## Time the tables on many generated runs
+	$(BIN)/python -m benchmarks.tables_many_runs $(ARGS)
 
 clean: ## Delete .venv and caches; never data or results
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache dist build

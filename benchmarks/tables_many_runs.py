@@ -12,10 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from tests.runs_fixture import write_fake_sweep  # noqa: E402
+from tests.runs_fixture import write_fake_sweep
 
 READ = "from pathlib import Path; import sys; from xairank.sweeps import read_sweep; read_sweep(Path(sys.argv[1]))"
 
@@ -38,7 +35,7 @@ def main() -> None:
 def measure(*arguments: str) -> tuple[float, float]:
     """Seconds of a Python process, its start included, and the largest memory of any process so far in MB."""
     started = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, *arguments], cwd=Path(__file__).parents[1], check=True, stdout=subprocess.DEVNULL)
     seconds = time.perf_counter() - started
     return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 

@@ -1,6 +1,10 @@
+import os
+import subprocess
+import sys
+
 import pytest
 
-from xairank.files import atomic, write_text
+from xairank.files import atomic, remove_leftovers, write_text
 
 
 def names(folder):
@@ -36,3 +40,15 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
 def test_text_is_utf_8(tmp_path):
     write_text(tmp_path / "a.txt", "Größe 日本")
     assert (tmp_path / "a.txt").read_bytes().decode("utf-8") == "Größe 日本"
+
+
+def test_leftovers_of_dead_processes_go_and_what_lives_stays(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    dead, alive = process.pid, os.getppid()
+    for name in (f".scores.{dead}.part.parquet", f".scores.{alive}.part.parquet", ".hidden", "a.part", ".a.b.part"):
+        (tmp_path / name).write_text("half")
+    (tmp_path / f".nuts.{dead}.part").mkdir()
+    (tmp_path / f".nuts.{dead}.part" / "000.png").write_text("half")
+    remove_leftovers(tmp_path)
+    assert names(tmp_path) == sorted([f".scores.{alive}.part.parquet", ".hidden", "a.part", ".a.b.part"])

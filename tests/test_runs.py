@@ -121,3 +121,18 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, config):
         folder.write_table("scores.parquet", pd.DataFrame({"a": [object()]}))
     assert pd.read_parquet(tmp_path / "scores.parquet")["a"].tolist() == [1]
     assert [path.name for path in tmp_path.iterdir()] == ["scores.parquet"]
+
+
+def test_a_failure_is_told_in_the_folder_until_the_next_attempt(tmp_path, config):
+    folder = RunFolder(tmp_path / "run", config)
+    folder.fail("nuts: no such folder\n")
+    assert (folder.path / "error.txt").read_text() == "nuts: no such folder\n"
+    assert not folder.complete
+    RunFolder(folder.path, config).claim()
+    assert not (folder.path / "error.txt").exists()
+
+
+def test_a_failure_is_not_told_in_the_folder_of_another_run(tmp_path, config):
+    RunFolder(tmp_path / "run", config).claim()
+    RunFolder(tmp_path / "run", changed(config, "model.beta", 7)).fail("belongs to another")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.yaml"]

@@ -1,0 +1,1 @@
+"""Measurements that take time, apart from the tests."""

@@ -1,0 +1,1 @@
+"""How fast the methods are, beside what a user would pick instead: ``make bench``."""

@@ -1,0 +1,159 @@
+"""Times and memory of the attribution methods, for xairank and for what a user would pick instead.
+
+    make bench                                                # all encoders, the three methods and each of them
+    make bench ARGS="--encoders efficientnet_b0 --rounds 5"   # less, longer
+    make bench ARGS="--vary steps"                            # cost against the steps; also images, batch
+
+All contenders explain the same images with the same network in the same process, in turn, round after round; a round's
+ratios compare what ran within seconds of each other, so a busy machine disturbs them little. Writes CSV and a picture.
+"""
+
+import argparse
+import datetime
+import importlib.metadata
+import platform
+from pathlib import Path
+
+import pandas as pd
+import timm
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.attribution.contenders import CONTENDERS, METHODS, Contender, Maps, Network
+from benchmarks.attribution.measuring import measure
+from benchmarks.attribution.plot import plot
+
+ENCODERS = ("efficientnet_b0", "resnet50", "convnext_tiny", "mobilenetv3_large_100")
+VARIED = {"images": (1, 2, 8, 32, 128, 512), "steps": (10, 25, 50, 100, 200), "batch": (1, 2, 4, 8, 16, 32, 64)}
+TOLERANCE = 1e-2  # of the largest value: contenders whose maps differ more did not compute the same thing
+console = Console()
+
+
+def main() -> None:
+    arguments = parse()
+    device = torch.device(arguments.device)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    rows: list[dict[str, object]] = []
+    for encoder in arguments.encoders:
+        network = create_network(encoder, device)
+        for methods in (METHODS, *((name,) for name in METHODS)) if arguments.vary == "nothing" else (METHODS,):
+            for value in VARIED.get(arguments.vary, (None,)):
+                setting = {"encoder": encoder, "methods": "+".join(methods), arguments.vary: value}
+                found = compare(network, methods, setting, arguments, device)
+                rows += found
+                show(pd.DataFrame(found))
+    table = pd.DataFrame(rows).drop(columns="nothing", errors="ignore")
+    write(table, arguments, device)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("make bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--encoders", nargs="+", default=ENCODERS, help="timm names")
+    parser.add_argument("--contenders", nargs="+", default=list(CONTENDERS), choices=list(CONTENDERS))
+    parser.add_argument("--images", type=int, default=8, help="images explained in a round (default 8)")
+    parser.add_argument("--steps", type=int, default=25, help="of integrated gradients (default 25)")
+    parser.add_argument("--rounds", type=int, default=3, help="each runs every contender once (default 3)")
+    parser.add_argument("--vary", choices=["nothing", *VARIED], default="nothing", help="cost against what")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument(
+        "--out", type=Path, default=Path("benchmarks/results"), help="folder of the CSV and the picture"
+    )
+    return parser.parse_args()
+
+
+def create_network(encoder: str, device: torch.device) -> Network:
+    """Random weights, with batch norms that saw some images: else activations fade and denormal numbers cost time."""
+    torch.manual_seed(0)
+    model = timm.create_model(encoder, pretrained=False, num_classes=5).to(device).train()
+    with torch.no_grad():
+        for _ in range(10):
+            model(torch.rand(8, 3, 224, 224, device=device))
+    return Network(model).eval()
+
+
+def compare(
+    network: Network,
+    methods: tuple[str, ...],
+    setting: dict[str, object],
+    arguments: argparse.Namespace,
+    device: torch.device,
+) -> list[dict[str, object]]:
+    """A row a contender and round."""
+    count, steps = int(setting.get("images") or arguments.images), int(setting.get("steps") or arguments.steps)
+    generator = torch.Generator().manual_seed(1)
+    images = torch.rand(count, 3, 224, 224, generator=generator).to(device)
+    with torch.no_grad():
+        targets = torch.cat([network(part).argmax(dim=1) for part in images.split(8)])
+    ready: dict[str, Contender] = {}
+    for name in arguments.contenders:
+        if name != "torch-cam" or methods == ("gradcam",):
+            ready[name] = CONTENDERS[name](network, images[:1], methods, steps, setting.get("batch"))
+    expected: Maps | None = None
+    for name, contender in ready.items():  # also warms up
+        maps = contender(images[:1], targets[:1])
+        check(name, maps, expected)
+        expected = expected or maps
+    rows: list[dict[str, object]] = []
+    for number in range(arguments.rounds):
+        for name, contender in ready.items():
+            seconds, memory = measure(lambda run=contender: run(images, targets), device)  # type: ignore[misc]
+            milliseconds = 1000 * seconds / count
+            rows.append(
+                {**setting, "contender": name, "round": number, "ms_an_image": milliseconds, "peak_mib": memory}
+            )
+    return rows
+
+
+def check(name: str, maps: Maps, expected: Maps | None) -> None:
+    """Raises a SystemExit where a contender's maps are not those of the first: a race of different things."""
+    for method, found in maps.items():
+        if expected is None or method not in expected:
+            continue
+        # torch-cam scales its maps to [0, 1]: compared up to a factor.
+        first, second = (values / values.amax().clamp(min=1e-30) for values in (found.detach(), expected[method]))
+        difference = float((first - second).abs().max())
+        if difference > TOLERANCE:
+            raise SystemExit(f"{name}: its {method} differs from the others' by {difference:.2g} of the largest value")
+
+
+def show(table: pd.DataFrame) -> None:
+    """Medians, and the median over rounds of each contender's time over xairank's in the same round."""
+    first = table.iloc[0]
+    said = [str(first[name]) for name in table if name not in ("contender", "round", "ms_an_image", "peak_mib")]
+    output = Table(title=", ".join(word for word in said if word != "None"), title_justify="left")
+    for column in ("Contender", "ms an image", "times xairank", "peak MiB"):
+        output.add_column(column, justify="left" if column == "Contender" else "right")
+    times = table.pivot_table(index="round", columns="contender", values="ms_an_image", sort=False)
+    memory = table.groupby("contender", sort=False)["peak_mib"].median()
+    for name in times:
+        ratio = (times[name] / times["xairank"]).median() if "xairank" in times else float("nan")
+        output.add_row(name, f"{times[name].median():,.1f}", f"{ratio:.2f}", f"{memory[name]:,.0f}")
+    console.print(output)
+
+
+def write(table: pd.DataFrame, arguments: argparse.Namespace, device: torch.device) -> None:
+    """CSV with hardware, versions and date, and a picture of it."""
+    hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    table = table.assign(
+        date=datetime.date.today().isoformat(),
+        hardware=hardware,
+        threads=torch.get_num_threads(),
+        **{name: importlib.metadata.version(name) for name in ("xairank", "torch", "captum", "torchcam", "timm")},
+    )
+    name = "attribution" if arguments.vary == "nothing" else f"attribution_by_{arguments.vary}"
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    table.to_csv(arguments.out / f"{name}.csv", index=False, float_format="%.4g")
+    plot(table, arguments.vary, arguments.out / f"{name}.png")
+    console.print(f"Written: {arguments.out / name}.csv and .png")
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+if __name__ == "__main__":
+    main()
