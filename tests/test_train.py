@@ -69,7 +69,7 @@ def test_one_command_leaves_a_complete_run(run, tmp_path):
     scores, excluded = pd.read_parquet(folder / "scores.parquet"), pd.read_csv(folder / "excluded.csv")
     assert scores.columns.tolist() == [
         *SAMPLE_COLUMNS,
-        *("probability", "k", "n_pixels", "method", "topk_overlap", "topk_iou", "completeness_error"),
+        *("probability", "k", "n_pixels", "method", "topk_overlap", "topk_iou", "completeness_error", "n_steps"),
     ]
     assert excluded.columns.tolist() == [*SAMPLE_COLUMNS, "reason"]
     # Every image is either ranked by each method once, or excluded once.
@@ -146,11 +146,12 @@ def test_the_same_images_in_another_layout_are_trained_on_alike(run, tmp_path, l
 
 
 def test_a_complete_run_is_left_as_it_is(run, tmp_path):
-    run()
+    _, first, _ = run()
     before = {path: path.stat().st_mtime_ns for path in only_run(tmp_path).rglob("*")}
-    status, out, _ = run()
-    assert status == 0
+    again, out, _ = run()
+    assert again == 0
     assert "complete, skipped" in out
+    assert out.split("skipped")[1].strip() in first  # the same table once more
     assert {path: path.stat().st_mtime_ns for path in only_run(tmp_path).rglob("*")} == before
 
 

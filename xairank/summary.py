@@ -1,14 +1,14 @@
 """The table a run ends with: how the methods did, on how many images, and what was left out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from xairank.ranking.wins import Ties, win_shares
-
-FEW_IMAGES = 6
+from xairank.ranking.wins import FEWEST_IMAGES, Ties, win_shares
 
 
 def summarize(scores: pd.DataFrame, methods: Sequence[str], ties: Ties) -> pd.DataFrame:
@@ -24,6 +24,12 @@ def excluded_counts(excluded: pd.DataFrame, split: str) -> str:
     """How many images of a split were not ranked, by reason, in words."""
     counts = excluded.loc[excluded["split"] == split, "reason"].value_counts()
     return ", ".join(f"{count} {str(reason).replace('_', ' ')}" for reason, count in counts.items()) or "none"
+
+
+def print_run(console: Console, folder: Path, config: Mapping[str, Any]) -> None:
+    """Prints the summary of a complete run from its files."""
+    scores, excluded = pd.read_parquet(folder / "scores.parquet"), pd.read_csv(folder / "excluded.csv")
+    print_summary(console, scores, excluded, list(config["attribution"]["methods"]), config["ranking"]["ties"])
 
 
 def print_summary(
@@ -53,7 +59,7 @@ def print_summary(
     console.print(table)
     _print_excluded(console, excluded)
     for split in summary["split"].unique():
-        if (n_images := summary.loc[summary["split"] == split, "n_images"].max()) < FEW_IMAGES:
+        if (n_images := summary.loc[summary["split"] == split, "n_images"].max()) < FEWEST_IMAGES:
             console.print(f"{n_images} images are too few to conclude anything about the {split} split.")
     chance = (scores["k"] / scores["n_pixels"]).mean()
     console.print(f"Chance overlap: {chance:.3f}. One seed is one draw: rank over several seeds.", highlight=False)

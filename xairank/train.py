@@ -69,6 +69,10 @@ def run(config: DictConfig, overrides: list[str]) -> Path:
     if folder.complete:
         folder.claim()
         console.print(f"{folder.path}: complete, skipped", highlight=False, soft_wrap=True)
+        if HydraConfig.get().mode != RunMode.MULTIRUN:  # whoever repeats a single run wants to see what it found
+            from xairank.summary import print_run
+
+            print_run(console, folder.path, plain)
         return folder.path
     from xairank.experiment import run_experiment
 

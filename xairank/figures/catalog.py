@@ -16,8 +16,8 @@ from xairank.figures.selection import sample_figures
 from xairank.figures.style import SPLITS
 from xairank.figures.win_rate import draw_win_rate
 from xairank.names import count
-from xairank.ranking.statistics import FEWEST_IMAGES, critical_difference, image_means
-from xairank.ranking.wins import count_images, win_rates
+from xairank.ranking.statistics import critical_difference, image_means
+from xairank.ranking.wins import FEWEST_IMAGES, count_images, win_rates
 from xairank.sweeps import Sweep
 
 Figures = dict[str, Callable[[], Figure]]

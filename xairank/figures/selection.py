@@ -47,6 +47,8 @@ def choose_run(group: Group, options: Options) -> pd.Series:
             raise UserError(f"{options.sample} is not ranked: {_reasons(group, options.sample)}")
         run = ranked[0]
     if not maps_path(run).is_file():
+        if group.scores_of(run).empty:
+            raise UserError(f"{run['folder']}: no image was ranked, so there is none to show")
         raise UserError(f"{maps_path(run)} not found; train with attribution.keep_maps=true to have it")
     return run
 

@@ -6,7 +6,8 @@ import pandas as pd
 
 from xairank.names import count, display_name, in_words
 from xairank.ranking.bootstrap import FEWEST_SEEDS
-from xairank.ranking.statistics import ALPHA, FEWEST_IMAGES, Comparison, critical_difference
+from xairank.ranking.statistics import ALPHA, Comparison, critical_difference
+from xairank.ranking.wins import FEWEST_IMAGES
 
 _MOST_IMAGES = 10_000
 _RELATIONS = {

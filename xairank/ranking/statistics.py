@@ -15,11 +15,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from xairank.ranking.bootstrap import Interval, Resamples, bootstrap_interval, draw_resamples, rate_interval, two_way_p
-from xairank.ranking.wins import DECIMALS, Ties, mid_ranks, win_shares
+from xairank.ranking.wins import DECIMALS, FEWEST_IMAGES, Ties, mid_ranks, win_shares
 
 ALPHA = 0.05
-# With five images even five differences of one sign have p = 0.0625 in Wilcoxon's test.
-FEWEST_IMAGES = 6
 _P_VALUES = ("wilcoxon_p", "holm_p", "nemenyi_p", "two_way_p")
 
 

@@ -15,6 +15,8 @@ Ties = Literal["shared", "first"]
 OVERALL = "overall"
 # Overlaps are ratios of pixel counts: what differs less than this differs by rounding only.
 DECIMALS = 9
+# With five images even five differences of one sign have p = 0.0625 in Wilcoxon's test.
+FEWEST_IMAGES = 6
 
 _IMAGE = ["group", "seed", "fold", "split", "sample"]
 

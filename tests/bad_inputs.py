@@ -1,0 +1,274 @@
+"""What a user can get wrong, with what the command answers; ``python -m tests.bad_inputs`` writes the page.
+
+A case breaks a tiny category, or gives an argument, or both. ``docs/errors.md`` is the list with the answers, and
+``tests/test_bad_inputs.py`` holds the program to it.
+"""
+
+import contextlib
+import io
+import os
+import shutil
+import struct
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import timm
+import torch
+import yaml
+from PIL import Image
+from safetensors.torch import save_file
+
+from tests.conftest import write_category
+from tests.test_config import composed
+from xairank import train
+from xairank.runs import RunFolder, run_label
+
+PAGE = Path(__file__).parents[1] / "docs" / "errors.md"
+CATEGORY = Path("data/nuts")
+CRACK, MASKS = CATEGORY / "test/crack", CATEGORY / "ground_truth/crack"
+# fmt: off
+QUICK = [
+    "name=test", "data.root=data", "data.category=nuts", "data.image_size=48", "data.crop=none", "data.batch_size=8",
+    "model.encoder=resnet10t", "model.pretrained=false", "trainer.max_epochs=1", "trainer.accelerator=cpu",
+]
+# fmt: on
+
+
+class Case(NamedTuple):
+    """One mistake: what it is, how it comes about, and what the user adds to the command."""
+
+    title: str
+    prepare: Callable[[], object] = lambda: None
+    arguments: str = ""
+
+
+def answer(case: Case, folder: Path) -> tuple[int, str, set[str]]:
+    """Exit status, what went to standard error, and the files that are new, of the case in an empty ``folder``."""
+    write_category(folder / CATEGORY, good=10, defects=6)
+    errors = io.StringIO()
+    with _working_in(folder):
+        case.prepare()
+        before = _files()
+        given = case.arguments.split()
+        keys = {argument.partition("=")[0].lstrip("+~") for argument in given}
+        sys.argv = ["train", *(word for word in QUICK if word.partition("=")[0] not in keys), *given]
+        status = 0
+        with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
+            try:
+                train.main()
+            except SystemExit as exit_:
+                status = int(exit_.code or 0)
+        return status, errors.getvalue().replace(str(folder), "FOLDER"), _files() - before
+
+
+@contextlib.contextmanager
+def _working_in(folder: Path) -> Iterator[None]:
+    home, argv = Path.cwd(), sys.argv
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(home)
+        sys.argv = argv
+
+
+def _files() -> set[str]:
+    return {str(path) for path in Path().rglob("*")}
+
+
+def _save(path: Path, pixels: np.ndarray) -> None:
+    Image.fromarray(pixels).save(path)
+
+
+def _mask(path: str = "000_mask.png") -> np.ndarray:
+    return np.asarray(Image.open(MASKS / path))
+
+
+def _truncate(path: Path, share: float = 0.5) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+
+
+def _bomb() -> None:
+    """A valid PNG header of 20,000 x 20,000 pixels, without the pixels."""
+    path = CRACK / "000.png"
+    content = bytearray(path.read_bytes())
+    content[16:24] = struct.pack(">II", 20_000, 20_000)
+    path.write_bytes(bytes(content))
+
+
+def _keep(folder: Path, count: int) -> None:
+    for path in sorted(folder.iterdir())[count:]:
+        path.unlink()
+
+
+def _keep_of_crack(count: int) -> None:
+    _keep(CRACK, count)
+    _keep(MASKS, count)
+
+
+def _replace(path: Path, *, folder: bool = False, text: str = "not an image") -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    path.mkdir() if folder else path.write_text(text)
+
+
+def _dangling(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere.png")
+
+
+def _weights(**options: object) -> None:
+    save_file(timm.create_model("resnet18", pretrained=False).state_dict(), "weights.safetensors")
+    if options.get("cut"):
+        _truncate(Path("weights.safetensors"))
+
+
+def _table(text: str) -> None:
+    Path("table.csv").write_text(text)
+
+
+def _started(name: str, text: str, *others: str) -> None:
+    """The folder of the run that the command would make, begun with other overrides, with a file in it."""
+    config = composed(*QUICK, *others)
+    folder = RunFolder(Path("multirun/test") / run_label(QUICK, config["seed"]), config)
+    folder.claim()
+    (folder.path / name).parent.mkdir(exist_ok=True)
+    (folder.path / name).write_text(text)
+
+
+FOLDER = "data=folder data.root=null"
+CASES = [
+    # The command
+    Case("a key that does not exist", arguments="model.betta=1"),
+    Case("a key of another group", arguments="beta=1"),
+    Case("a group's option that does not exist", arguments="data=mvtek"),
+    Case("an experiment that does not exist", arguments="experiment=papper"),
+    Case("a value of the wrong type", arguments="trainer.max_epochs=ten"),
+    Case("a value out of range", arguments="model.beta=-1"),
+    Case("not a number", arguments="model.lr=nan"),
+    Case("a choice that does not exist", arguments="model.mask_loss=dice"),
+    Case("a switch that is none", arguments="model.pretrained=maybe"),
+    Case("a fold beyond the folds", arguments="data.fold=5"),
+    Case("one fold", arguments="data.n_folds=1"),
+    Case("a batch of one", arguments="data.batch_size=1"),
+    Case("an image size of 0", arguments="data.image_size=0"),
+    Case("a name with a slash", arguments="name=a/b"),
+    Case("an empty name", arguments="name="),
+    Case("a seed below 0", arguments="seed=-1"),
+    Case("no methods", arguments="~attribution.methods"),
+    Case("a method that does not exist", arguments="attribution.methods.gradcam._target_=xairank.attribution.GradCam"),
+    Case("an option that a method lacks", arguments="+attribution.methods.saliency.steps=3"),
+    Case("a baseline that does not exist", arguments="attribution.methods.integrated_gradients.baseline=grey"),
+    Case("half a step", arguments="attribution.methods.integrated_gradients.n_steps=2.5"),
+    Case("one step of the trapezoid rule",
+         arguments="attribution.methods.integrated_gradients.rule=trapezoid "
+                   "attribution.methods.integrated_gradients.n_steps=1"),
+    Case("a batch limit of 0", arguments="attribution.batch_limit=0"),
+    Case("an accelerator that is not there", arguments="trainer.accelerator=mps"),
+    Case("an override without a value", arguments="model.beta"),
+    # The model
+    Case("an encoder with a typing mistake", arguments="model.encoder=efficientnet_bO"),
+    Case("an encoder without a feature map", arguments="model.encoder=vit_tiny_patch16_224 data.image_size=224"),
+    Case("weights that are not there", arguments="model.encoder_weights=weights.safetensors"),
+    Case("weights of another architecture", _weights,
+         "model.encoder=resnet10t model.encoder_weights=weights.safetensors"),
+    Case("weights cut in half", lambda: _weights(cut=True),
+         "model.encoder=resnet18 model.encoder_weights=weights.safetensors"),
+    Case("weights that are a pickled object", lambda: torch.save({"model": yaml.YAMLObject}, "weights.pth"),
+         "model.encoder_weights=weights.pth"),
+    Case("weights that are a text", lambda: Path("weights.pth").write_text("hello"),
+         "model.encoder_weights=weights.pth"),
+    # The place
+    Case("a data folder that is not there", arguments="data.root=elsewhere"),
+    Case("a category that is not there", arguments="data.category=bolts"),
+    Case("a file where the category should be", lambda: _replace(CATEGORY)),
+    Case("a category without test images", lambda: shutil.rmtree(CATEGORY / "test")),
+    Case("a category without masks", lambda: shutil.rmtree(CATEGORY / "ground_truth")),
+    Case("an empty class folder", lambda: _keep(CRACK, 0)),
+    Case("one class only", lambda: [shutil.rmtree(CATEGORY / part) for part in
+                                    ("test/crack", "test/hole", "ground_truth/crack", "ground_truth/hole")]),
+    Case("one image in a class", lambda: _keep_of_crack(1)),
+    Case("fewer images than folds", lambda: _keep_of_crack(4)),
+    Case("a rendered category with other options", arguments="data=synthetic data.image_size=64"),
+    # Images
+    Case("a truncated image", lambda: _truncate(CRACK / "000.png")),
+    Case("an image of zero bytes", lambda: _truncate(CRACK / "000.png", 0)),
+    Case("a text with an image's name", lambda: (CRACK / "000.png").write_text("hello")),
+    Case("a file that is not an image", lambda: (CRACK / "notes.txt").write_text("hello")),
+    Case("two images of one name", lambda: shutil.copy(CRACK / "000.png", CRACK / "000.bmp")),
+    Case("a folder with an image's name", lambda: _replace(CRACK / "000.png", folder=True)),
+    Case("a dangling link", lambda: _dangling(CRACK / "000.png")),
+    Case("an image of 20,000 x 20,000 pixels", _bomb),
+    Case("an image without its mask", lambda: (MASKS / "000_mask.png").unlink()),
+    Case("names that differ in case", lambda: (MASKS / "000_mask.png").rename(MASKS / "000_MASK.png")),
+    # Masks
+    Case("a mask without its image", lambda: (CRACK / "000.png").unlink()),
+    Case("two masks for one image", lambda: shutil.copy(MASKS / "000_mask.png", MASKS / "000.png")),
+    Case("a mask of another size", lambda: _save(MASKS / "000_mask.png", _mask()[:40])),
+    Case("a mask with three channels", lambda: _save(MASKS / "000_mask.png", np.stack([_mask()] * 3, axis=2))),
+    Case("a mask with grey values", lambda: _save(MASKS / "000_mask.png", np.eye(48, dtype="u1") * 100 + _mask() // 2)),
+    Case("a mask that is all black", lambda: _save(MASKS / "000_mask.png", _mask() * 0)),
+    Case("a mask that is all white", lambda: _save(MASKS / "000_mask.png", _mask() * 0 + 255)),
+    Case("a truncated mask", lambda: _truncate(MASKS / "000_mask.png")),
+    Case("a mask of zero bytes", lambda: _truncate(MASKS / "000_mask.png", 0)),
+    Case("three faults at once", lambda: [_truncate(CRACK / f"00{i}.png") for i in range(3)]),
+    # Tables and folders
+    Case("data=folder without a place", arguments=FOLDER),
+    Case("images without masks", arguments=f"{FOLDER} data.images=data/nuts/test"),
+    Case("a table that is not there", arguments=f"{FOLDER} data.table=table.csv"),
+    Case("a table without the column label", lambda: _table("image,mask\na.png,\n"),
+         f"{FOLDER} data.table=table.csv"),
+    Case("a table without rows", lambda: _table("image,mask,label\n"), f"{FOLDER} data.table=table.csv"),
+    Case("a table that names a missing image", lambda: _table("image,mask,label\na.png,,good\n"),
+         f"{FOLDER} data.table=table.csv"),
+    Case("a table with half a split",
+         lambda: _table("image,mask,label,split\n" + "".join(
+             f"data/nuts/test/crack/00{i}.png,data/nuts/ground_truth/crack/00{i}_mask.png,crack,{split}\n"
+             for i, split in enumerate(("train", "test", "")))), f"{FOLDER} data.table=table.csv"),
+    Case("a table with the ending of another", lambda: Path("table.parquet").write_text("hello"),
+         f"{FOLDER} data.table=table.parquet"),
+    # Results
+    Case("a file where the results should go", lambda: Path("multirun").write_text("hello")),
+    Case("a checkpoint cut in half", lambda: _started("checkpoints/last.ckpt", "PK")),
+    Case("results of another configuration", lambda: _started("metrics.csv", "epoch\n", "model.beta=7")),
+    Case("a record of a run that is not JSON", lambda: _started("run.json", "{")),
+    Case("a configuration that is not YAML", lambda: _started("config.yaml", "a: [")),
+]  # fmt: skip
+
+
+def page(answers: list[tuple[Case, str]]) -> str:
+    """``docs/errors.md``."""
+    lines = [
+        "# What the program answers",
+        "",
+        "Every mistake gets one line that names the file or the key, and exit status 2; nothing is left half-written.",
+        "The data is a tiny category `data/nuts` with the classes `crack`, `hole` and `good`. This page is generated:",
+        "`python -m tests.bad_inputs`.",
+        "",
+        "| mistake | answer |",
+        "| --- | --- |",
+    ]
+    for case, text in answers:
+        given = f" `{case.arguments}`" if case.arguments else ""
+        message = text.removeprefix("xairank: error: ").strip().replace("|", "\\|")
+        lines.append(f"| {case.title}{given.replace('|', chr(92) + '|')} | {message} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Writes the page."""
+    answers = []
+    for case in CASES:
+        with tempfile.TemporaryDirectory() as folder:
+            answers.append((case, answer(case, Path(folder).resolve())[1]))
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(page(answers), encoding="utf-8")
+    print(f"{PAGE}: {len(answers)} cases")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""Each mistake of :mod:`tests.bad_inputs` is answered in one line, as ``docs/errors.md`` says, and leaves nothing."""
+
+import pytest
+
+from tests.bad_inputs import CASES, PAGE, answer, page
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+def test_is_answered_in_one_line_and_leaves_nothing(case, tmp_path):
+    status, errors, new = answer(case, tmp_path.resolve())
+    assert status == 2, errors
+    assert errors.startswith("xairank: error: ")
+    assert errors.count("\n") == 1
+    assert new == set()
+    assert page([(case, errors)]).splitlines()[-1] in PAGE.read_text(encoding="utf-8").splitlines()
+
+
+def test_the_page_has_every_case_once():
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    titles = [line.removeprefix("| ") for line in lines if line.startswith("| ")][2:]
+    assert len(titles) == len(CASES) >= 60
+    for case, line in zip(CASES, titles, strict=True):
+        assert line.startswith(case.title)
