@@ -11,6 +11,7 @@ import shutil
 import struct
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -98,6 +99,7 @@ def _bomb() -> None:
     path = CRACK / "000.png"
     content = bytearray(path.read_bytes())
     content[16:24] = struct.pack(">II", 20_000, 20_000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
     path.write_bytes(bytes(content))
 
 
@@ -168,7 +170,7 @@ CASES = [
          arguments="attribution.methods.integrated_gradients.rule=trapezoid "
                    "attribution.methods.integrated_gradients.n_steps=1"),
     Case("a batch limit of 0", arguments="attribution.batch_limit=0"),
-    Case("an accelerator that is not there", arguments="trainer.accelerator=mps"),
+    Case("an accelerator that does not exist", arguments="trainer.accelerator=tpu"),
     Case("an override without a value", arguments="model.beta"),
     # The model
     Case("an encoder with a typing mistake", arguments="model.encoder=efficientnet_bO"),
@@ -264,6 +266,7 @@ def main() -> None:
     answers = []
     for case in CASES:
         with tempfile.TemporaryDirectory() as folder:
+            print(case.title, flush=True)
             answers.append((case, answer(case, Path(folder).resolve())[1]))
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(page(answers), encoding="utf-8")

@@ -133,6 +133,18 @@ def test_data_is_in_exactly_one_place(overrides, message):
         validate(composed(*overrides))
 
 
+@pytest.mark.parametrize("key", ["seed", "attribution.methods", "model.beta", "data.synthetic.seed"])
+def test_a_missing_key_is_named(synthetic, key):
+    config = copy.deepcopy(synthetic)
+    *groups, name = key.split(".")
+    place = config
+    for group in groups:
+        place = place[group]
+    del place[name]
+    with pytest.raises(UserError, match=f"^{key}: is missing; expected "):
+        validate(config)
+
+
 def test_a_key_without_a_rule_is_unknown(synthetic):
     config = copy.deepcopy(synthetic)
     config["model"]["betta"] = 1

@@ -197,7 +197,7 @@ MISTAKES = {
     "unknown key": (["model.betta=1"], "model.betta: no such key; did you mean model.beta?"),
     "unknown group": (
         ["data=imagenet"],
-        "Could not find 'data/imagenet' Available options in 'data': folder mvtec synthetic",
+        "data=imagenet: no such option; expected folder or mvtec or synthetic",
     ),
     "impossible value": (["model.beta=-1"], "model.beta=-1 is not allowed: expected a number of at least 0"),
     "wrong type": (["model.beta=much"], "model.beta=much is not allowed: expected a number"),

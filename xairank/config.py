@@ -121,13 +121,17 @@ def validate(config: Mapping[str, Any]) -> None:
     """Checks every key of a resolved configuration, before anything else is done.
 
     Raises:
-        UserError: An unknown key, or a value outside what the key allows; names the key and what is allowed.
+        UserError: An unknown or missing key, or a value outside what the key allows; names the key and what is allowed.
     """
-    for key, value in flatten(config).items():
+    leaves = flatten(config)
+    for key, value in leaves.items():
         if key not in RULES:
             raise UserError(unknown_key(key, RULES))
         if not RULES[key].passes(value):
             raise UserError(f"{key}={_shown(value)} is not allowed: expected {RULES[key].allowed}")
+    for key in RULES:
+        if not _is_given(key, leaves):
+            raise UserError(f"{key}: is missing; expected {RULES[key].allowed}")
     data = config["data"]
     if data["fold"] >= data["n_folds"]:
         raise UserError(
@@ -151,6 +155,11 @@ def _check_place(data: Mapping[str, Any]) -> None:
         )
 
 
+def _is_given(key: str, leaves: Mapping[str, Any]) -> bool:
+    """Whether a key has a value, is a group that has some, or belongs to a group that is off (null)."""
+    return key in leaves or key.rpartition(".")[0] in leaves or any(leaf.startswith(f"{key}.") for leaf in leaves)
+
+
 def unknown_key(key: str, known: Iterable[str]) -> str:
     """The message for a key that does not exist, with the nearest one that does."""
     known = list(known)
@@ -162,11 +171,17 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
 
 
 def composition_message(error: Exception) -> str:
-    """One line for what Hydra says of a wrong override, in the words of :func:`unknown_key` where a key is unknown."""
+    """One line for what Hydra says of a wrong override, in our words where we know better."""
     text = " ".join(str(error).split())
-    unknown = re.search(r"Could not override '([^']+)'", text)
-    if unknown:
+    if unknown := re.search(r"Could not override '([^']+)'", text):
         return unknown_key(unknown.group(1), RULES)
+    if option := re.search(
+        r"Could not find '(\w+)/([^']+)' Available options in '\w+': (.*?) Config search path", text
+    ):
+        group, name, known = option.groups()
+        return f"{group}={name}: no such option; expected {' or '.join(known.split())}"
+    if bare := re.search(r"Error parsing override '([^']*)' missing EQUAL", text):
+        return f"{bare.group(1)}: found no '='; expected key=value, for example model.beta=0.1"
     return text
 
 

@@ -80,7 +80,7 @@ def create_methods(entries: Config) -> dict[str, AttributionMethod]:
         try:
             methods[name] = instantiate(entry)
         except InstantiationException as error:
-            cause = " ".join(str(error.__cause__ or error).split())
+            cause = " ".join(str(error.__cause__ or error).split()).partition(" Are you sure")[0]
             raise UserError(f"attribution.methods.{name}: {cause}; mend the entry or remove it") from None
     return methods
 

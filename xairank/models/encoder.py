@@ -76,10 +76,10 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError):
         raise UserError(
-            f"model.encoder_weights={path}: cannot be read ({' '.join(str(error).split())[:120]}); expected a whole "
-            "state dict of tensors, .safetensors or .pth"
+            f"model.encoder_weights={path}: is damaged or holds more than tensors; expected a whole state dict of "
+            "tensors, .safetensors or .pth"
         ) from None
     state = state.get("state_dict", state) if isinstance(state, dict) else state
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
