@@ -52,7 +52,11 @@ def _sample_size(comparison: Comparison) -> str:
         seeds = count(comparison.n_seeds, "seed")
         but = f", but {seeds} do not" if (verdicts != "differ").any() else ""
         return f"{count(n_images, 'image')} suffice to tell all methods apart{but}."
-    told = f"{count(n_images, 'image')} tell mean ranks apart that differ by {comparison.critical_difference:.2f}"
+    # Wilcoxon's test, which gave the verdicts, also sees how far overlaps differ, and may tell apart what this does not.
+    told = (
+        f"By ranks alone (Nemenyi) {count(n_images, 'image')} tell apart what differs by "
+        f"{comparison.critical_difference:.2f}"
+    )
     widest = tied[-1]
     enough = _images_for(widest["rank_difference"], n_methods)
     if enough <= n_images:
