@@ -37,7 +37,7 @@ def test_says_which_differ_which_are_tied_and_how_many_images_would_do():
         (
             ["tied"],
             {"ranks": (1.1, 1.9)},
-            "Grad-CAM is tied with Integrated gradients. By ranks alone (Nemenyi) 16 images tell",
+            "tied with Integrated gradients. By ranks alone (Nemenyi) 16 images tell",
         ),
         (["differ"] * 3, {"n_seeds": 1}, "This is one seed: another may rank differently."),
         (

@@ -52,7 +52,7 @@ def _sample_size(comparison: Comparison) -> str:
         seeds = count(comparison.n_seeds, "seed")
         but = f", but {seeds} do not" if (verdicts != "differ").any() else ""
         return f"{count(n_images, 'image')} suffice to tell all methods apart{but}."
-    # Wilcoxon's test, which gave the verdicts, also sees how far overlaps differ, and may tell apart what this does not.
+    # Wilcoxon gave the verdicts: it also sees how far overlaps differ, and may tell apart what ranks alone do not.
     told = (
         f"By ranks alone (Nemenyi) {count(n_images, 'image')} tell apart what differs by "
         f"{comparison.critical_difference:.2f}"
