@@ -1,4 +1,6 @@
 import logging
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -98,3 +100,36 @@ def test_where_one_image_does_not_fit_the_error_is_the_user_s():
     model = Watched(network("resnet18"), memory=0.5)
     with pytest.raises(torch.OutOfMemoryError):
         explain(METHODS, model, *images_and_targets(2))
+
+
+PEAK = """
+import resource, sys, torch
+from torch import nn
+from xairank.attribution import GradCAM, IntegratedGradients, Saliency, explain, freeze
+
+class Small(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), nn.SiLU(), nn.Conv2d(32, 32, 3, stride=4))
+    def forward_features(self, images):
+        return self.layers(images)
+    def forward_head(self, features):
+        return features.mean(dim=(2, 3))
+
+images, steps = int(sys.argv[1]), int(sys.argv[2])
+methods = {"gradcam": GradCAM(), "saliency": Saliency(), "integrated_gradients": IntegratedGradients(n_steps=steps)}
+frozen = freeze(Small(), torch.rand(1, 3, 16, 16), batch_limit=64)
+explain(methods, frozen, torch.rand(images, 3, 16, 16))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in another unit elsewhere")
+@pytest.mark.slow
+def test_memory_depends_on_neither_images_nor_steps():
+    def peak(*arguments):
+        command = [sys.executable, "-c", PEAK, *arguments]
+        return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    # All pairs at once would take 6 GiB. Images and maps themselves take 9 MiB, and a moment's copy when joined.
+    assert peak("1000", "100") < peak("64", "25") + 24
