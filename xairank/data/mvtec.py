@@ -8,6 +8,8 @@ from xairank.data.faults import Faults
 from xairank.data.files import GOOD, class_folders, entries, pair_class
 from xairank.errors import UserError
 
+CATEGORY_PARTS = ("train", "test", "ground_truth")
+
 
 def index_category(root: Path, category: str, faults: Faults) -> pd.DataFrame:
     """Lists a category's samples, every defect paired with its mask by name.
