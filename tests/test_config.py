@@ -62,6 +62,7 @@ IMPOSSIBLE = {
     "name": ("", "a/b"),
     "data.root": ("", 3),
     "data.category": ("../x", None),
+    "data.download": ("yes", 1),
     "data.table": ("", 3),
     "data.images": ("", True),
     "data.masks": ("", 1.5),

@@ -204,7 +204,7 @@ MISTAKES = {
     "fold": (["data.fold=9"], "data.fold=9 is not allowed: data.n_folds=5 folds are numbered from 0 to 4"),
     "encoder": (["model.encoder=efficientnet_b99"], "model.encoder=efficientnet_b99: not a model of timm"),
     "category": (["data.category=walnut"], "data.category=walnut: not in data.root=data, which holds nuts"),
-    "data": (["data.root=nowhere"], "data.root=nowhere: no such folder; download MVTec AD from https://www.mvtec.com"),
+    "data": (["data.root=nowhere"], "data.root=nowhere: no such folder; get MVTec AD with data.download=true"),
     "weights": (["model.encoder_weights=w.pth"], "model.encoder_weights=w.pth: no such file"),
     "accelerator": (["trainer.accelerator=mps"], "trainer.accelerator=mps: "),
     "method": (

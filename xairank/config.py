@@ -67,6 +67,7 @@ RULES: dict[str, Rule] = {
     "name": _NAME,
     "data.root": _optional(_TEXT),
     "data.category": _NAME,
+    "data.download": _SWITCH,
     "data.table": _optional(_TEXT),
     "data.images": _optional(_TEXT),
     "data.masks": _optional(_TEXT),

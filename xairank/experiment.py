@@ -22,6 +22,7 @@ from torch import nn
 from xairank.attribution import AttributionMethod
 from xairank.callbacks import AttributionCallback, MetricsCallback, ProgressCallback
 from xairank.data.datamodule import DefectDataModule
+from xairank.data.download import download_category
 from xairank.data.index import PLACES, Source
 from xairank.data.synthetic import SyntheticCategory, render_category
 from xairank.errors import UserError
@@ -92,7 +93,9 @@ def create_data(config: Config) -> DefectDataModule:
     source = Source.from_options(options)
     if synthetic is not None:
         render_category(source.place, SyntheticCategory(**synthetic))
-    knobs = {key: value for key, value in options.items() if key not in ("category", *PLACES)}
+    elif options["download"] and source.root and not source.place.exists():
+        download_category(source.root, source.category)
+    knobs = {key: value for key, value in options.items() if key not in ("category", "download", *PLACES)}
     data = DefectDataModule(source=source, seed=config["seed"], **knobs)
     data.setup()
     return data

@@ -25,6 +25,7 @@ FORMAT = 1
 PLACES = (
     "name",
     "data.root",
+    "data.download",
     "data.table",
     "data.images",
     "data.masks",

@@ -126,7 +126,9 @@ def test_a_broken_category_is_named(category, breakage, message):
 
 
 def test_a_missing_data_folder_says_how_to_get_one(tmp_path):
-    with pytest.raises(UserError, match=r"data.root=.*no such folder; download .*mvtec-ad .*data=synthetic"):
+    with pytest.raises(
+        UserError, match=r"data.root=.*no such folder; get MVTec AD with .*download category=hazelnut .*data=synthetic"
+    ):
         index_category(tmp_path / "nowhere", "hazelnut")
 
 

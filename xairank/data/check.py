@@ -68,7 +68,7 @@ def parse_options(arguments: Sequence[str]) -> dict[str, Any]:
     from xairank.train import CONFIGURATION
 
     options: dict[str, Any] = yaml.safe_load((CONFIGURATION / "data" / "mvtec.yaml").read_text(encoding="utf-8"))
-    del options["synthetic"]
+    del options["synthetic"], options["download"]
     given: dict[str, Any] = {}
     for argument in arguments:
         key, equals, text = argument.partition("=")

@@ -62,7 +62,6 @@ def _existing_category(root: Path, category: str) -> Path:
         there = ", ".join(sorted(path.name for path in root.iterdir() if path.is_dir())) or "no category"
         raise UserError(f"data.category={category}: not in data.root={root}, which holds {there}; choose one of these")
     raise UserError(
-        f"data.root={root}: no such folder; download MVTec AD from "
-        f"https://www.mvtec.com/company/research/datasets/mvtec-ad and unpack it so that {folder / 'test'} exists, "
-        "set data.root=FOLDER, or try data=synthetic, which needs no download"
+        f"data.root={root}: no such folder; get MVTec AD with data.download=true or python -m xairank.data download "
+        f"category={category} root={root}, set data.root=FOLDER, or try data=synthetic, which needs no download"
     )
