@@ -15,7 +15,7 @@ def frozen():
     [
         (lambda batch: 10 + batch, 256, 256),  # a fixed cost a pass: the larger, the better
         (lambda batch: 10 + batch + (batch**2 / 8), 8, 32),  # a cache: stops soon after it gets worse
-        (lambda batch: batch**2, 1, 2),
+        (lambda batch: batch**2, 1, 4),
     ],
 )
 def test_chooses_the_batch_with_the_least_time_an_image(frozen, monkeypatch, cost, expected, tried):
@@ -34,7 +34,7 @@ def test_stops_where_memory_ends(frozen, monkeypatch):
     def seconds(model, inputs):
         if len(inputs) > 4:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return 1.0
+        return 1.0 + len(inputs)
 
     monkeypatch.setattr(batch_limit, "_seconds", seconds)
     assert measure_batch_limit(frozen, images_and_targets(1)[0]) == 4

@@ -14,7 +14,8 @@ from xairank.attribution.protocol import Model, explaining
 
 CANDIDATES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 REPEATS = 2
-GIVE_UP = 1.3  # larger batches are not tried once one is this many times slower, an image, than the best
+WORTH = 0.97  # of the least time an image so far: a larger batch, which takes more memory, must be faster than that
+PATIENCE = 2  # sizes in a row that are not worth it end the search
 
 
 class PrefixedModel(Model, Protocol):
@@ -30,26 +31,30 @@ class PrefixedModel(Model, Protocol):
 
 
 def measure_batch_limit(model: PrefixedModel, image: Tensor) -> int:
-    """The batch size with the least time an image: what ``batch_limit`` of a frozen model should be.
+    """The smallest batch size with nearly the least time an image: what ``batch_limit`` of a frozen model should be.
 
     Args:
         model: Frozen.
         image: One image, (1, 3, H, W).
     """
-    seconds: dict[int, float] = {}
+    best, least, misses = CANDIDATES[0], float("inf"), 0
     with explaining(model):
         start = model.forward_prefix(image.detach()).detach()
         for batch in CANDIDATES:
             inputs = start.repeat(batch, 1, 1, 1).contiguous(memory_format=torch.channels_last)
             try:
-                seconds[batch] = min(_seconds(model, inputs) for _ in range(REPEATS)) / batch
+                seconds = min(_seconds(model, inputs) for _ in range(REPEATS)) / batch
             except Exception as error:
-                if not seconds or not is_out_of_memory(error):
+                if batch == CANDIDATES[0] or not is_out_of_memory(error):
                     raise
                 break
-            if seconds[batch] > GIVE_UP * min(seconds.values()):
+            if seconds < WORTH * least:
+                best, least, misses = batch, seconds, 0
+                continue
+            misses += 1
+            if misses == PATIENCE:
                 break
-    return min(seconds, key=lambda batch: seconds[batch])
+    return best
 
 
 def _seconds(model: PrefixedModel, inputs: Tensor) -> float:
