@@ -37,7 +37,7 @@ def main() -> None:
     rows: list[dict[str, object]] = []
     for encoder in arguments.encoders:
         network = create_network(encoder, device)
-        for methods in (METHODS, *((name,) for name in METHODS)) if arguments.vary == "nothing" else (METHODS,):
+        for methods in [METHODS] + [(name,) for name in METHODS] * (not arguments.together):
             for value in VARIED.get(arguments.vary, (None,)):
                 setting = {"encoder": encoder, "methods": "+".join(methods), arguments.vary: value}
                 found = compare(network, methods, setting, arguments, device)
@@ -54,12 +54,15 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=8, help="images explained in a round (default 8)")
     parser.add_argument("--steps", type=int, default=25, help="of integrated gradients (default 25)")
     parser.add_argument("--rounds", type=int, default=3, help="each runs every contender once (default 3)")
+    parser.add_argument("--together", action="store_true", help="only the three methods together, none alone")
     parser.add_argument("--vary", choices=["nothing", *VARIED], default="nothing", help="cost against what")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument(
         "--out", type=Path, default=Path("benchmarks/results"), help="folder of the CSV and the picture"
     )
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    arguments.together |= arguments.vary != "nothing"
+    return arguments
 
 
 def create_network(encoder: str, device: torch.device) -> Network:
