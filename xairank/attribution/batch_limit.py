@@ -14,7 +14,7 @@ from xairank.attribution.protocol import Model, explaining
 
 CANDIDATES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 REPEATS = 2
-WORTH = 0.97  # of the least time an image so far: a larger batch, which takes more memory, must be faster than that
+WORTH = 0.9  # of the least time an image so far: a larger batch, which takes more memory, must be faster than that
 PATIENCE = 2  # sizes in a row that are not worth it end the search
 
 
