@@ -118,21 +118,30 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return leaves
 
 
+def require_keys(config: Mapping[str, Any]) -> None:
+    """Checks that no key was taken out of a resolved configuration.
+
+    Raises:
+        UserError: A key is missing; names it and what it allows.
+    """
+    leaves = flatten(config)
+    for key, rule in RULES.items():
+        group_is_off = key.rpartition(".")[0] in leaves
+        if key not in leaves and not group_is_off and not any(leaf.startswith(f"{key}.") for leaf in leaves):
+            raise UserError(f"{key}: is missing; expected {rule.allowed}")
+
+
 def validate(config: Mapping[str, Any]) -> None:
     """Checks every key of a resolved configuration, before anything else is done.
 
     Raises:
-        UserError: An unknown or missing key, or a value outside what the key allows; names the key and what is allowed.
+        UserError: An unknown key, or a value outside what the key allows; names the key and what is allowed.
     """
-    leaves = flatten(config)
-    for key, value in leaves.items():
+    for key, value in flatten(config).items():
         if key not in RULES:
             raise UserError(unknown_key(key, RULES))
         if not RULES[key].passes(value):
             raise UserError(f"{key}={_shown(value)} is not allowed: expected {RULES[key].allowed}")
-    for key in RULES:
-        if not _is_given(key, leaves):
-            raise UserError(f"{key}: is missing; expected {RULES[key].allowed}")
     data = config["data"]
     if data["fold"] >= data["n_folds"]:
         raise UserError(
@@ -154,11 +163,6 @@ def _check_place(data: Mapping[str, Any]) -> None:
         raise UserError(
             f"{' and '.join(given_places)}: more than one place; keep one; for your own images choose data=folder"
         )
-
-
-def _is_given(key: str, leaves: Mapping[str, Any]) -> bool:
-    """Whether a key has a value, is a group that has some, or belongs to a group that is off (null)."""
-    return key in leaves or key.rpartition(".")[0] in leaves or any(leaf.startswith(f"{key}.") for leaf in leaves)
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from xairank.config import composition_message, validate
+from xairank.config import composition_message, require_keys, validate
 from xairank.console import command, console, print_error
 from xairank.errors import UserError
 
@@ -62,6 +62,7 @@ def run(config: DictConfig, overrides: list[str]) -> Path:
     resolved = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     assert isinstance(resolved, dict)
     plain = {str(key): value for key, value in resolved.items()}
+    require_keys(plain)
     validate(plain)
     from xairank.runs import RunFolder, run_label
 
