@@ -14,7 +14,7 @@ from pathlib import Path
 
 OVERRIDES = (
     "experiment=demo name=sweep data.root=data data.synthetic.good=24 data.image_size=96 data.synthetic.image_size=96 "
-    "data.synthetic.defects={crack:12,hole:12} trainer.max_epochs=8 attribution.batch_limit=8 seed=1,2,3 -m"
+    "data.synthetic.defects={crack:12,hole:12} trainer.max_epochs=5 attribution.batch_limit=8 seed=1,2,3 -m"
 )
 
 
@@ -34,7 +34,7 @@ def main() -> None:
         duration = time.monotonic() - started
         print(f"Undisturbed: {duration:.0f} s, {len(files(undisturbed))} files", flush=True)
         for number in range(1, options.kills + 1):
-            print(f"Kill {number}: {kill_one(killed, chance.uniform(0, duration / 2))}", flush=True)
+            print(f"Kill {number}: {kill_one(killed, chance.uniform(0, duration / 4))}", flush=True)
         if start(killed).wait() != 0:
             sys.exit("the sweep did not finish after the kills")
         sys.exit(compare(undisturbed, killed))
