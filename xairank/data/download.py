@@ -87,7 +87,7 @@ def fetch(address: str, path: Path, *, sleep: Callable[[float], None] = time.sle
             _continue(address, part, timeout)
         except requests.RequestException as error:
             reason = _in_words(error)
-            if isinstance(error, requests.HTTPError) and error.response.status_code < 500:
+            if 400 <= _status(error) < 500:
                 break  # asking again would not change the answer
             continue
         part.replace(path)
@@ -147,9 +147,14 @@ def _continue(address: str, part: Path, timeout: float) -> None:
     mark.unlink(missing_ok=True)
 
 
+def _status(error: requests.RequestException) -> int:
+    """The HTTP status of an answer that is an error; 0 where there was none."""
+    return error.response.status_code if isinstance(error, requests.HTTPError) and error.response is not None else 0
+
+
 def _in_words(error: requests.RequestException) -> str:
-    if isinstance(error, requests.HTTPError):
-        return f"answered {error.response.status_code}"
+    if status := _status(error):
+        return f"answered {status}"
     if isinstance(error, requests.Timeout):
         return "does not answer"
     if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
