@@ -26,8 +26,21 @@ def test_chooses_the_batch_with_the_least_time_an_image(frozen, monkeypatch, cos
         return cost(len(inputs))
 
     monkeypatch.setattr(batch_limit, "_seconds", seconds)
+    monkeypatch.setattr(batch_limit, "MOST_ON_A_CPU", 256)
     assert measure_batch_limit(frozen, images_and_targets(1)[0]) == expected
     assert max(batches) == tried
+
+
+def test_a_size_has_a_pass_that_does_not_count(frozen, monkeypatch):
+    seen = set()
+
+    def seconds(model, inputs):
+        first = len(inputs) not in seen
+        seen.add(len(inputs))
+        return 1000 if first else 1  # as where memory is handed out, or kernels are compiled
+
+    monkeypatch.setattr(batch_limit, "_seconds", seconds)
+    assert measure_batch_limit(frozen, images_and_targets(1)[0]) == batch_limit.MOST_ON_A_CPU
 
 
 def test_stops_where_memory_ends(frozen, monkeypatch):

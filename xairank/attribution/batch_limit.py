@@ -13,6 +13,7 @@ from xairank.attribution.engine import is_out_of_memory
 from xairank.attribution.protocol import Model, explaining
 
 CANDIDATES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+MOST_ON_A_CPU = 8  # larger batches gained less than a tenth on any that was measured, and take as much more memory
 REPEATS = 2
 WORTH = 0.9  # of the least time an image so far: a larger batch, which takes more memory, must be faster than that
 PATIENCE = 2  # sizes in a row that are not worth it end the search
@@ -37,12 +38,14 @@ def measure_batch_limit(model: PrefixedModel, image: Tensor) -> int:
         model: Frozen.
         image: One image, (1, 3, H, W).
     """
+    candidates = [size for size in CANDIDATES if image.is_cuda or size <= MOST_ON_A_CPU]
     best, least, misses = CANDIDATES[0], float("inf"), 0
     with explaining(model):
         start = model.forward_prefix(image.detach()).detach()
-        for batch in CANDIDATES:
+        for batch in candidates:
             inputs = start.repeat(batch, 1, 1, 1).contiguous(memory_format=torch.channels_last)
             try:
+                _seconds(model, inputs)  # the first pass of a size waits for memory and compilers
                 seconds = min(_seconds(model, inputs) for _ in range(REPEATS)) / batch
             except Exception as error:
                 if batch == CANDIDATES[0] or not is_out_of_memory(error):
