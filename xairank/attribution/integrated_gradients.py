@@ -1,5 +1,7 @@
 """Integrated gradients."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -88,21 +90,29 @@ class IntegratedGradients(AttributionMethod):
         The prefix is affine, so its output moves on a straight line too, and its transpose may wait for the sum.
         """
         positions, weights = (torch.from_numpy(values).to(forward.prefix) for values in self.points[n_steps])
+        positions = positions.view(-1, 1, 1, 1)
         difference = forward.prefix[rows] - start
         start = start.expand_as(difference)
         totals = torch.zeros_like(difference)
         n_pairs = len(rows) * n_steps
         for begin in range(0, n_pairs, forward.batch_limit):
             end = min(begin + forward.batch_limit, n_pairs)
-            pairs = torch.arange(begin, end, device=rows.device)
-            image, step = pairs // n_steps, pairs % n_steps
-            inputs = torch.addcmul(start[image], positions[step].view(-1, 1, 1, 1), difference[image])
-            gradients = forward.prefix_gradients(inputs, forward.targets[rows[image]])
-            # A chunk's pairs belong to few neighbouring images: a small matrix sums each one's share in a fixed order.
-            first, last = begin // n_steps, (end - 1) // n_steps
-            shares = (image == torch.arange(first, last + 1, device=image.device)[:, None]) * weights[step]
-            totals[first : last + 1] += torch.einsum("ib,bcyx->icyx", shares, gradients)
+            batch = list(_by_image(begin, end, n_steps))
+            inputs = torch.cat([torch.addcmul(start[i], positions[steps], difference[i]) for i, steps in batch])
+            images = torch.cat([rows.new_full((steps.stop - steps.start,), i) for i, steps in batch])
+            gradients = forward.prefix_gradients(inputs, forward.targets[rows[images]])
+            # Summed as (y, x, c), which is how channels-last gradients lie in memory.
+            parts = gradients.permute(0, 2, 3, 1).split([steps.stop - steps.start for _, steps in batch])
+            for (i, steps), part in zip(batch, parts, strict=True):
+                totals[i] += torch.einsum("s,syxc->yxc", weights[steps], part).permute(2, 0, 1)
         return totals
+
+
+def _by_image(begin: int, end: int, n_steps: int) -> Iterator[tuple[int, slice]]:
+    """The pairs from ``begin`` to ``end`` of a stream of (image, step) pairs: the images and the steps of each."""
+    for image in range(begin // n_steps, (end - 1) // n_steps + 1):
+        first = image * n_steps
+        yield image, slice(max(begin - first, 0), min(end - first, n_steps))
 
 
 def _baseline_scores(forward: ForwardPass, start: Tensor) -> Tensor:
