@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from xairank.files import atomic, remove_leftovers, write_text
+from xairank.errors import UserError
+from xairank.files import atomic, expand_user, remove_leftovers, temporary_beside, write_text
 
 
 def names(folder):
@@ -46,9 +47,27 @@ def test_leftovers_of_dead_processes_go_and_what_lives_stays(tmp_path):
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     dead, alive = process.pid, os.getppid()
-    for name in (f".scores.{dead}.part.parquet", f".scores.{alive}.part.parquet", ".hidden", "a.part", ".a.b.part"):
+    here = temporary_beside(tmp_path / "x").name.split(".")[2].partition("-")[0]
+    kept = [f".scores.{here}-{alive}.part.parquet", ".hidden", "a.part", ".a.b.part", ".mine.2023.part.txt"]
+    kept += [f".elsewhere.01234567-{dead}.part"]
+    for name in [*kept, f".scores.{here}-{dead}.part.parquet", f".old.01234567-{alive}.part"]:
         (tmp_path / name).write_text("half")
-    (tmp_path / f".nuts.{dead}.part").mkdir()
-    (tmp_path / f".nuts.{dead}.part" / "000.png").write_text("half")
+    os.utime(tmp_path / f".old.01234567-{alive}.part", (0, 0))
+    (tmp_path / f".nuts.{here}-{dead}.part").mkdir()
+    (tmp_path / f".nuts.{here}-{dead}.part" / "000.png").write_text("half")
     remove_leftovers(tmp_path)
-    assert names(tmp_path) == sorted([f".scores.{alive}.part.parquet", ".hidden", "a.part", ".a.b.part"])
+    assert names(tmp_path) == sorted(kept)
+
+
+def test_what_is_written_names_this_process(tmp_path):
+    with atomic(tmp_path / "table.csv") as temporary:
+        temporary.write_text("half")
+        remove_leftovers(tmp_path)
+        assert not temporary.exists()  # a killed process had the number of this one
+        temporary.write_text("whole")
+    assert names(tmp_path) == ["table.csv"]
+
+
+def test_no_such_user():
+    with pytest.raises(UserError, match=r"^~nobody-here/x: there is no such user"):
+        expand_user("~nobody-here/x")

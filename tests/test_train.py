@@ -3,10 +3,12 @@
 import json
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from tests.conftest import write_category
 from xairank import train
@@ -191,6 +193,26 @@ def test_only_the_explanation_is_done_again_where_only_that_is_missing(run, tmp_
     run()
     assert (folder / "scores.parquet").read_bytes() == scores
     assert checkpoint.stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize("change", ["an image less", "another image", "another mask"])
+def test_a_run_does_not_go_on_with_other_data(run, tmp_path, change):
+    run("trainer.max_epochs=1")
+    (only_run(tmp_path) / "run.json").unlink()
+    nuts = tmp_path / "data" / "nuts"
+    if change == "an image less":
+        (nuts / "train/good/000.png").unlink()
+    elif change == "another image":
+        Image.new("RGB", (48, 48), (9, 80, 200)).save(nuts / "train/good/000.png")
+    else:
+        mask = np.zeros((48, 48), np.uint8)
+        mask[3:9, 3:9] = 255
+        Image.fromarray(mask).save(nuts / "ground_truth/crack/000_mask.png")
+    status, _, err = run("trainer.max_epochs=1")
+    assert status == 2
+    assert "the images, masks or split have changed since this run began" in err
+    assert err.count("\n") == 1
+    assert not (only_run(tmp_path) / "run.json").exists()
 
 
 MISTAKES = {

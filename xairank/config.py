@@ -187,6 +187,12 @@ def composition_message(error: Exception) -> str:
         return f"{group}={name}: no such option; expected {' or '.join(known.split())}"
     if bare := re.search(r"Error parsing override '([^']*)' missing EQUAL", text):
         return f"{bare.group(1)}: found no '='; expected key=value, for example model.beta=0.1"
+    if several := re.search(r"Ambiguous value for argument '([^']+)'", text):
+        return f"{several.group(1)}: found several values; add -m at the end to run each, or quote a text with commas"
+    override = getattr(error, "override", None)  # of Hydra's OverrideParseException
+    if override and "grammar" in text:
+        key, _, value = override.partition("=")
+        return f"{override}: holds characters that mean something to Hydra; quote the value: '{key}=\"{value}\"'"
     return text
 
 

@@ -19,8 +19,13 @@ def print_error(error: UserError) -> None:
     print(f"xairank: error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
 
 
+def file_error(error: OSError) -> UserError:
+    """What the system refused, in our form."""
+    return UserError(f"{error.filename}: {error.strerror}; mend its permissions, its place or its name")
+
+
 def command(main: Callable[P, None]) -> Callable[P, None]:
-    """Makes a command of ``main``: a user's mistake becomes one line and exit status 2."""
+    """Makes a command of ``main``: a user's mistake becomes one line and exit status 2, and so does Ctrl-C (130)."""
 
     @functools.wraps(main)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -29,6 +34,14 @@ def command(main: Callable[P, None]) -> Callable[P, None]:
         except UserError as error:
             print_error(error)
             sys.exit(2)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            print_error(file_error(error))
+            sys.exit(2)
+        except KeyboardInterrupt:
+            print("xairank: stopped; the same command goes on from here", file=sys.stderr, flush=True)
+            sys.exit(130)
 
     return run
 

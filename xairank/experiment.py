@@ -15,6 +15,7 @@ import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import nn
@@ -26,7 +27,7 @@ from xairank.data.download import download_category
 from xairank.data.index import PLACES, Source
 from xairank.data.synthetic import SyntheticCategory, render_category
 from xairank.errors import UserError
-from xairank.files import atomic
+from xairank.files import atomic, expand_user
 from xairank.memory import freed_memory_kept
 from xairank.models import EncoderDecoder, MultitaskModule
 from xairank.models.encoder import check_encoder, create_encoder
@@ -69,7 +70,8 @@ def run_experiment(folder: RunFolder) -> None:
     data = create_data(config)
     record["seconds"]["data"] = time.perf_counter() - started
     module = create_module(config, encoder, data)
-    folder.claim()
+    record["data"] = data.fingerprint()
+    folder.claim(data=record["data"])
     with freed_memory_kept():
         fit(trainer, module, data, folder.checkpoint)
 
@@ -104,7 +106,7 @@ def create_data(config: Config) -> DefectDataModule:
 def load_encoder(config: Config) -> nn.Module:
     """The encoder with its weights."""
     options = config["model"]
-    weights = options["encoder_weights"] and Path(options["encoder_weights"]).expanduser()
+    weights = options["encoder_weights"] and expand_user(options["encoder_weights"])
     return create_encoder(options["encoder"], pretrained=options["pretrained"], weights=weights)
 
 
@@ -147,7 +149,7 @@ def create_trainer(config: Config, callbacks: list[pl.Callback]) -> pl.Trainer:
             deterministic=True,
             callbacks=callbacks,
             plugins=[AtomicCheckpointIO()],
-            logger=instantiate(logger) if logger.get("_target_") else False,
+            logger=_create_logger(logger) if logger.get("_target_") else False,
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
@@ -158,6 +160,15 @@ def create_trainer(config: Config, callbacks: list[pl.Callback]) -> pl.Trainer:
         raise UserError(
             f"trainer.accelerator={options['accelerator']}: {reason}; try trainer.accelerator=auto"
         ) from None
+
+
+def _create_logger(entry: Config) -> Logger:
+    try:
+        logger: Logger = instantiate(entry)
+    except InstantiationException as error:
+        cause = " ".join(str(error.__cause__ or error).split()).partition(" Are you sure")[0]
+        raise UserError(f"logger: {cause}; install what it needs, or choose logger=none") from None
+    return logger
 
 
 def fit(trainer: pl.Trainer, module: MultitaskModule, data: DefectDataModule, checkpoint: Path) -> None:

@@ -1,12 +1,20 @@
 """Files that are either whole or not there."""
 
+import hashlib
 import os
+import platform
 import re
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from xairank.errors import UserError
+
+_MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+_DAY = 24 * 60 * 60
 
 
 @contextmanager
@@ -21,16 +29,34 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def expand_user(path: str) -> Path:
+    """A path with ``~`` as the home folder.
+
+    Raises:
+        UserError: There is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UserError(f"{path}: there is no such user; write the whole path") from None
+
+
 def temporary_beside(path: Path) -> Path:
-    """A hidden name beside ``path`` that says which process is writing it; the suffix stays, as writers go by it."""
-    return path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    """A hidden name beside ``path`` that says who is writing it; the suffix stays, as writers go by it."""
+    return path.with_name(f".{path.stem}.{_MACHINE}-{os.getpid()}.part{path.suffix}")
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Deletes what processes that were killed while writing into ``folder`` have left there."""
+    """Deletes what processes that were killed while writing into ``folder`` have left there.
+
+    Whether a process of another machine lives cannot be known: what it writes is deleted when it is a day old.
+    """
     for path in folder.glob(".*.part*"):
-        match = re.fullmatch(r"\..*\.(\d+)\.part(\..*)?", path.name)
-        if match and not _is_alive(int(match.group(1))):
+        match = re.fullmatch(r"\..*\.([0-9a-f]{8})-(\d+)\.part(\..*)?", path.name)
+        if not match:
+            continue
+        here = match.group(1) == _MACHINE
+        if not _is_alive(int(match.group(2))) if here else time.time() - path.stat().st_mtime > _DAY:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 

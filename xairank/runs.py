@@ -89,23 +89,28 @@ class RunFolder:
         record = self.path / "run.json"
         return record.is_file() and _read_json(record).get("status") == "complete"
 
-    def claim(self) -> None:
+    def claim(self, data: str | None = None) -> None:
         """Makes the folder and its ``config.yaml``, or checks that both are this configuration's already.
 
         What a killed or failed attempt left behind is removed.
 
+        Args:
+            data: A hash of the data, where it is known: a run must not go on with other data than it began with.
+
         Raises:
-            UserError: The folder belongs to another configuration, or cannot be made.
+            UserError: The folder belongs to another configuration or to other data, or cannot be made.
         """
         record = self.path / "config.yaml"
         if record.is_file():
             self._check_owner(record)
+            self._check_data(data)
             for folder in (self.path, self.checkpoint.parent):
                 remove_leftovers(folder)
             self._failure.unlink(missing_ok=True)
             return
         try:
             write_text(record, yaml.safe_dump(dict(self.config), sort_keys=False, allow_unicode=True))
+            self._check_data(data)
         except OSError as error:
             raise UserError(f"{self.path}: cannot write the run folder ({error.strerror}); free the place") from None
 
@@ -131,6 +136,19 @@ class RunFolder:
         """Writes ``run.json``; from now on the run is complete."""
         whole = {"status": "complete", "format": FORMAT, "identity": self.identity, **record}
         write_text(self.path / "run.json", json.dumps(whole, indent=2) + "\n")
+
+    def _check_data(self, data: str | None) -> None:
+        """Notes the data's hash once there is something to go on from, and compares it from then on."""
+        path = self.checkpoint.with_name("data.sha256")
+        if data is None:
+            return
+        if not self.checkpoint.is_file():
+            write_text(path, data + "\n")
+        elif path.is_file() and path.read_text(encoding="utf-8").strip() != data:
+            raise UserError(
+                f"{self.path}: the images, masks or split have changed since this run began; choose another sweep with "
+                "name=..., or delete the folder to begin anew"
+            )
 
     def _check_owner(self, record: Path) -> None:
         try:

@@ -72,6 +72,16 @@ def test_an_archive_without_the_category_is_named(tmp_path):
         extract_category(pack(tmp_path / "a.tar", GOOD, mode="w"), "bolts", tmp_path / "data")
 
 
+def test_what_is_refused_leaves_nothing(tmp_path):
+    def refuse(folder):
+        assert (folder / "train/good/000.png").read_bytes() == b"image"
+        raise UserError("not the original")
+
+    with pytest.raises(UserError, match="not the original"):
+        extract_category(pack(tmp_path / "a.tar", GOOD, mode="w"), "nuts", tmp_path / "data", accept=refuse)
+    assert not any((tmp_path / "data").iterdir())
+
+
 def test_what_is_there_is_not_overwritten(tmp_path):
     (tmp_path / "data" / "nuts").mkdir(parents=True)
     with pytest.raises(UserError, match="is there already"):

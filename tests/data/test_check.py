@@ -47,6 +47,21 @@ def test_sound_data_is_summarised(check, category):
     assert "No fault found." in out
 
 
+def test_duplicates_on_both_sides_of_a_given_split_are_told(check, category, tmp_path):
+    rows = [f"{path},,good,{'test' if path.stem > '008' else 'train'}" for path in (category / "train/good").iterdir()]
+    for defect in ("crack", "hole"):
+        for path in sorted((category / "test" / defect).iterdir()):
+            mask = category / "ground_truth" / defect / f"{path.stem}_mask.png"
+            rows.append(f"{path},{mask},{defect},{'test' if path.stem > '003' else 'train'}")
+    copy = tmp_path / "copy.png"
+    shutil.copy(category / "train/good/000.png", copy)
+    table = tmp_path / "nuts.csv"
+    table.write_text("\n".join([" image, mask,label ,split", *rows, f"{copy},,good,test"]))
+    status, out, faults = check(places=(f"table={table}",))
+    assert (status, faults) == (0, [])
+    assert "Split: column split: 1 group of near-duplicate images on both sides" in out
+
+
 def test_every_fault_is_listed_and_the_rest_is_summarised(check, category):
     (category / "test/crack/002.png").write_bytes(b"broken")
     (category / "test/crack/003.png").write_bytes(b"")

@@ -3,12 +3,13 @@
 import hashlib
 import tarfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from tests.conftest import write_category
-from xairank.data import download
+from xairank.data import download, manifest
 from xairank.data.download import Archive, UnreachableError, download_category, fetch
 from xairank.errors import UserError
 
@@ -38,6 +39,10 @@ class Mirror(BaseHTTPRequestHandler):
             self.send(206, self.server.content[start:])
         else:
             self.send(200, self.server.content)
+
+    def answer_complete(self, seen):
+        """There is nothing behind the end."""
+        self.send_error(416) if self.range_start() else self.send(200, self.server.content)
 
     def answer_norange(self, seen):
         """Breaks off once, and knows no ranges."""
@@ -166,13 +171,14 @@ def root(tmp_path, monkeypatch, mirror, archive):
     known = Archive("all.tar.xz", (f"{mirror.address}/missing/a", f"{mirror.address}/whole/b"))
     known = known._replace(sha256=hashlib.sha256(mirror.content).hexdigest())
     monkeypatch.setattr(download, "FULL", known)
+    monkeypatch.setattr(download, "CATEGORIES", ("nuts", "bolts"))
     return tmp_path / "data"
 
 
 def test_the_next_mirror_gives_the_category_and_no_other(root, mirror, tmp_path):
     folder = download_category(root, "nuts")
     assert [mode for mode, _ in mirror.requests] == ["missing", "whole"]
-    assert sorted(path.name for path in root.iterdir()) == ["all.tar.xz", "nuts"]
+    assert sorted(path.name for path in root.iterdir() if path.suffix != ".lock") == ["all.tar.xz", "nuts"]
     assert sorted(path.name for path in folder.iterdir()) == ["ground_truth", "manifest.csv", "test", "train"]
     for path in (tmp_path / "source" / "nuts").rglob("*.png"):
         assert (folder / path.relative_to(tmp_path / "source" / "nuts")).read_bytes() == path.read_bytes()
@@ -190,7 +196,37 @@ def test_an_archive_of_another_hash_is_named_and_kept(root):
     (root / "all.tar.xz").write_bytes(b"something else")
     with pytest.raises(UserError, match=rf"all.tar.xz: has SHA-256 {hashlib.sha256(b'something else').hexdigest()}"):
         download_category(root, "nuts")
-    assert [path.name for path in root.iterdir()] == ["all.tar.xz"]
+    assert [path.name for path in root.iterdir() if path.suffix != ".lock"] == ["all.tar.xz"]
+
+
+def test_a_category_with_other_files_than_the_original_is_not_left(root, monkeypatch):
+    monkeypatch.setattr(manifest, "ORIGINALS", {"nuts": {"test/crack/000.png": "another", "test/crack/900.png": "x"}})
+    for _ in range(2):  # nor taken by the next attempt
+        with pytest.raises(UserError, match=r"all.tar.xz: is not the original archive \(2 files differ\)"):
+            download_category(root, "nuts")
+        assert not (root / "nuts").exists()
+
+
+def test_a_category_that_does_not_exist_costs_no_download(root, mirror):
+    with pytest.raises(UserError, match="Nuts: no such category of MVTec AD; did you mean nuts"):
+        download_category(root, "Nuts")
+    assert mirror.requests == []
+    assert not root.exists()
+
+
+def test_two_at_once_get_it_once(root, mirror):
+    with ThreadPoolExecutor(2) as pool:
+        folders = list(pool.map(lambda _: download_category(root, "nuts"), range(2)))
+    assert folders == [root / "nuts"] * 2
+    assert [mode for mode, _ in mirror.requests] == ["missing", "whole"]
+
+
+def test_a_whole_file_that_never_got_its_name_is_begun_anew(mirror, tmp_path):
+    (tmp_path / "archive.part").write_bytes(CONTENT)
+    (tmp_path / "archive.part.etag").write_text('"one"')
+    get(mirror, "complete", tmp_path / "archive")
+    assert (tmp_path / "archive").read_bytes() == CONTENT
+    assert mirror.requests == [("complete", f"bytes={len(CONTENT)}-"), ("complete", None)]
 
 
 def test_where_no_mirror_gives_it_one_message_says_what_to_do(root, mirror, monkeypatch):

@@ -1,7 +1,9 @@
 import sys
 
+import pooch
 import pytest
 
+from xairank.data import manifest
 from xairank.data.__main__ import main, parse_place
 from xairank.data.manifest import write_manifest
 from xairank.errors import UserError
@@ -37,11 +39,20 @@ def test_verify(run, category):
     status, out, _ = run("verify", *place)
     assert status == 0
     assert "every file is as it should be" in "".join(out.split("\n"))
+    assert "no manifest" not in out
     for name in ("000", "001"):
         (category / f"test/crack/{name}.png").unlink()
     status, _, err = run("verify", *place)
     assert status == 2
     assert err.count("is missing") == err.count("\n") == 2
+
+
+def test_verify_says_how_little_it_knows_without_a_manifest(run, category, monkeypatch):
+    known = {"test/crack/000.png": pooch.file_hash(category / "test/crack/000.png")}
+    monkeypatch.setitem(manifest.ORIGINALS, "nuts", known)
+    status, out, _ = run("verify", f"root={category.parent}", "category=nuts")
+    assert status == 0
+    assert "no manifest.csv: only the 1 files whose hashes are known were compared" in "".join(out.split("\n"))
 
 
 def test_check_is_handed_on(run, category):

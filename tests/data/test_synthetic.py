@@ -1,5 +1,4 @@
 import json
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from xairank.data.faults import Faults
 from xairank.data.mvtec import index_category
 from xairank.data.synthetic import SyntheticCategory, category, render_category, scan
 from xairank.errors import UserError
+from xairank.files import temporary_beside
 
 DEFECTS = ("crack", "cut", "hole", "print")
 FEW = SyntheticCategory(good=6, defects=dict.fromkeys(DEFECTS, 1), image_size=40)
@@ -236,7 +236,7 @@ def test_nothing_is_left_after_a_failure(tmp_path, monkeypatch, failure):
 
 
 def test_remains_of_a_killed_process_are_replaced(tmp_path):
-    remains = tmp_path / f".nuts.{os.getpid()}.part"
+    remains = temporary_beside(tmp_path / "nuts")
     remains.mkdir()
     (remains / "999.png").write_bytes(b"half")
     render_category(tmp_path / "nuts", FEW)

@@ -55,6 +55,11 @@ def test_missing_values_and_numbers_of_parquet_are_read_as_text(place):
     assert table["label"].tolist() == ["1", "2", "3", "4"]
 
 
+def test_another_spelling_of_the_same_image_is_found(place):
+    _, faults = index(write(place, image=["a.png", "in/b.png", "./a.png", "d.png"]))
+    assert [fault.partition(": ")[2] for fault in faults] == ["lists ./a.png again; keep one row for each image"]
+
+
 def test_a_given_split_is_kept(place):
     table, faults = index(write(place, split=["train", "test", "train", "test"]))
     assert faults == []

@@ -6,6 +6,7 @@ from pathlib import Path
 from xairank.config import unknown_key
 from xairank.console import command, console, print_error
 from xairank.errors import UserError
+from xairank.files import expand_user
 
 USAGE = """\
 python -m xairank.data download [category=hazelnut] [root=data/mvtec]
@@ -29,7 +30,10 @@ def main() -> None:
     elif name == "download":
         from xairank.data.download import download_category
 
-        folder = download_category(*parse_place(arguments))
+        root, category = parse_place(arguments)
+        if (root / category).exists():
+            raise UserError(f"{root / category}: is there already; delete it to get it anew")
+        folder = download_category(root, category)
         console.print(f"Ready: {folder}", highlight=False, soft_wrap=True)
     elif name == "verify":
         verify(*parse_place(arguments))
@@ -39,14 +43,19 @@ def main() -> None:
 
 def verify(root: Path, category: str) -> None:
     """Prints what differs from the manifest."""
-    from xairank.data.manifest import faults
+    from xairank.data.manifest import NAME, ORIGINALS, faults
 
-    found = faults(root / category)
+    folder = root / category
+    found = faults(folder)
     for message in found:
         print_error(UserError(message))
     if found:
         sys.exit(2)
-    console.print(f"{root / category}: every file is as it should be", highlight=False, soft_wrap=True)
+    if (folder / NAME).is_file():
+        told = "every file is as it should be"
+    else:
+        told = f"no {NAME}: only the {len(ORIGINALS[category])} files whose hashes are known were compared; they match"
+    console.print(f"{folder}: {told}", highlight=False, soft_wrap=True)
 
 
 def parse_place(arguments: list[str]) -> tuple[Path, str]:
@@ -63,7 +72,7 @@ def parse_place(arguments: list[str]) -> tuple[Path, str]:
         if not value:
             raise UserError(f"{argument}: found no value; expected key=value, for example category=hazelnut")
         options[key] = value
-    return Path(options["root"]).expanduser(), options["category"]
+    return expand_user(options["root"]), options["category"]
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import shutil
 import tarfile
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from xairank.data.mvtec import CATEGORY_PARTS
@@ -11,10 +12,24 @@ from xairank.files import remove_leftovers, temporary_beside
 LARGEST = 20 * 2**30  # bytes a category may unpack to; the largest of MVTec AD has less than one
 
 
-def extract_category(archive: Path, category: str, root: Path, *, largest: int = LARGEST) -> Path:
+def extract_category(
+    archive: Path,
+    category: str,
+    root: Path,
+    *,
+    accept: Callable[[Path], object] = lambda folder: None,
+    largest: int = LARGEST,
+) -> Path:
     """Unpacks a category into ``root/category``, whole or not at all; other categories of the archive are left.
 
     Only plain files and folders are written, and only below the category.
+
+    Args:
+        archive: A tar file, compressed or not.
+        category: The folder of the archive to unpack.
+        root: Where the category's folder comes to lie.
+        accept: Called with the unpacked folder before it gets its name; raises a UserError to refuse it.
+        largest: Most bytes it may unpack to.
 
     Raises:
         UserError: The archive is damaged, does not hold the category, or has a member that does not belong into it: an
@@ -31,6 +46,7 @@ def extract_category(archive: Path, category: str, root: Path, *, largest: int =
             raise UserError(
                 f"{archive}: holds no folder {category} with {', '.join(CATEGORY_PARTS)}; is it the right archive?"
             )
+        accept(temporary)
         temporary.rename(target)
     except (tarfile.TarError, EOFError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -19,7 +19,7 @@ from xairank.data.faults import Faults
 from xairank.data.files import GOOD
 from xairank.data.images import read_image
 from xairank.data.index import Source, index_samples
-from xairank.data.notices import counted, group_members, listed, names, view_notice
+from xairank.data.notices import counted, duplicates_notice, group_members, listed, names, view_notice
 from xairank.data.splits import Groups, choose_split
 from xairank.errors import UserError
 
@@ -111,6 +111,8 @@ def summarise(
     identical = [rows for group in similar for rows in identical_images(table, group)]
     _tell("Identical images", _groups(table, identical))
     _tell("Near-duplicate images", _groups(table, similar))
+    if "split" in table and (notice := duplicates_notice(table, groups)) and "both sides" in notice:
+        _tell("Split", notice)
     mixed = [rows for rows in similar if len(set(table["label"].to_numpy()[rows])) > 1]
     if mixed:
         _tell("Near-duplicate images of several classes", _groups(table, mixed))

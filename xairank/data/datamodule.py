@@ -1,5 +1,6 @@
 """Samples decoded once into memory, and batches of them in [0, 1]."""
 
+import hashlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -164,6 +165,14 @@ class DefectDataModule(pl.LightningDataModule):
         labels = np.array([self.classes.index(label) for label in table["label"]], dtype=np.int64)
         self.samples = Samples(*map(torch.from_numpy, (decoded.images, decoded.masks, labels)))
         self.table = table
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hexadecimal) of all that the model sees: the samples, their split, their pixels and masks."""
+        samples = self._samples()
+        digest = hashlib.sha256(self.table[["sample", "label", "split"]].to_csv(index=False).encode())
+        for part in (samples.images, samples.masks):
+            digest.update(part.numpy().data)
+        return digest.hexdigest()
 
     def class_counts(self) -> Tensor:
         """Training images of each class, in the order of ``classes``."""

@@ -3,6 +3,7 @@
 The data set is CC BY-NC-SA 4.0: for research and teaching, not for commercial use.
 """
 
+import difflib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,17 +11,23 @@ from typing import NamedTuple
 
 import pooch
 import requests
+from filelock import FileLock
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from xairank.console import console
 from xairank.data.archive import extract_category
-from xairank.data.manifest import faults, write_manifest
+from xairank.data.manifest import original_faults, write_manifest
+from xairank.data.notices import counted
 from xairank.errors import UserError
 
 PAGE = "https://www.mvtec.com/company/research/datasets/mvtec-ad"
 ATTEMPTS = 4  # an address; each waits twice as long as the one before
 TIMEOUT = 30  # seconds without a byte
 CHUNK = 2**20
+CATEGORIES = (
+    *("bottle", "cable", "capsule", "carpet", "grid", "hazelnut", "leather", "metal_nut"),
+    *("pill", "screw", "tile", "toothbrush", "transistor", "wood", "zipper"),
+)
 
 
 class Archive(NamedTuple):
@@ -53,11 +60,24 @@ class UnreachableError(Exception):
 
 
 def download_category(root: Path, category: str) -> Path:
-    """Gets a category into ``root/category``: from an archive that lies in ``root``, or from a mirror.
+    """Gets a category into ``root/category``, unless it is there: from an archive in ``root``, or from a mirror.
+
+    Of several processes that want the same, one gets it and the others wait for it.
 
     Raises:
-        UserError: No mirror gives it, an archive has another hash, or it cannot be unpacked.
+        UserError: There is no such category, no mirror gives it, an archive has another hash or cannot be unpacked.
     """
+    if category not in CATEGORIES:
+        near = difflib.get_close_matches(category.lower(), CATEGORIES, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(CATEGORIES)}"
+        raise UserError(f"{category}: no such category of MVTec AD; {hint}")
+    folder = root / category
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / ".download.lock"):
+        return folder if folder.exists() else _get(root, category)
+
+
+def _get(root: Path, category: str) -> Path:
     archives = [HAZELNUT, FULL] if category == "hazelnut" else [FULL]
     archive, path = _placed(root, archives) or _fetched(root, category, archives)
     if archive.sha256 and (found := pooch.file_hash(path)) != archive.sha256:
@@ -65,11 +85,13 @@ def download_category(root: Path, category: str) -> Path:
             f"{path}: has SHA-256 {found}, expected {archive.sha256}: damaged or another one; delete it and start again"
         )
     console.print(f"Unpacking {category} from {path}", highlight=False, soft_wrap=True)
-    folder = extract_category(path, category, root)
-    if wrong := faults(folder) if category == "hazelnut" else []:
-        raise UserError(f"{wrong[0]} ({len(wrong)} faults); {path} is not the original archive: delete both")
-    write_manifest(folder)
-    return folder
+
+    def accept(folder: Path) -> None:
+        if wrong := original_faults(folder, category):
+            raise UserError(f"{path}: is not the original archive ({counted(len(wrong), 'file')} differ); delete it")
+        write_manifest(folder)
+
+    return extract_category(path, category, root, accept=accept)
 
 
 def fetch(address: str, path: Path, *, sleep: Callable[[float], None] = time.sleep, timeout: float = TIMEOUT) -> None:
@@ -80,13 +102,18 @@ def fetch(address: str, path: Path, *, sleep: Callable[[float], None] = time.sle
     """
     part = path.with_name(f"{path.name}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
+    reason = ""
     for attempt in range(ATTEMPTS):
         if attempt:
+            console.print(f"{reason}; trying again in {2**attempt} s", highlight=False, soft_wrap=True)
             sleep(2.0**attempt)
         try:
             _continue(address, part, timeout)
         except requests.RequestException as error:
             reason = _in_words(error)
+            if _status(error) == requests.codes.requested_range_not_satisfiable:
+                part.unlink(missing_ok=True)  # as long as the whole, and nothing says that it is the same: begun anew
+                continue
             if 400 <= _status(error) < 500:
                 break  # asking again would not change the answer
             continue
@@ -108,7 +135,7 @@ def _fetched(root: Path, category: str, archives: list[Archive]) -> tuple[Archiv
             try:
                 fetch(address, root / archive.name)
             except UnreachableError as error:
-                reasons.append(f"{address.split('/')[2]}: {error}")
+                reasons.append(f"{archive.name} from {address.split('/')[2]}: {error}")
             except OSError as error:
                 raise UserError(f"{root / archive.name}: cannot be written ({error.strerror}); free the disk") from None
             else:

@@ -13,6 +13,7 @@ from xairank.data.files import GOOD
 from xairank.data.folder import index_folders
 from xairank.data.mvtec import index_category
 from xairank.data.table import index_table
+from xairank.files import expand_user
 
 PLACES = ("root", "table", "images", "masks")
 
@@ -41,7 +42,7 @@ class Source:
     def from_options(cls, options: Mapping[str, Any]) -> "Source":
         """Of the keys of ``data``; the others are left alone."""
         given = {key: options[key] for key in PLACES if options.get(key)}
-        return cls(options["category"], **{key: Path(place).expanduser() for key, place in given.items()})
+        return cls(options["category"], **{key: expand_user(place) for key, place in given.items()})
 
     @property
     def check_command(self) -> str:

@@ -34,6 +34,11 @@ def write_manifest(category: Path) -> Path:
     return category / NAME
 
 
+def original_faults(folder: Path, category: str) -> list[str]:
+    """What differs from the known originals of a category that was unpacked into ``folder``, a line a file."""
+    return _compare(folder, ORIGINALS.get(category, {}), set(_files(folder)))
+
+
 def faults(category: Path) -> list[str]:
     """What differs from the manifest and from the known originals, a line a file.
 
@@ -41,15 +46,23 @@ def faults(category: Path) -> list[str]:
         UserError: There is neither a category nor anything to compare it with.
     """
     if not category.is_dir():
-        raise UserError(f"{category}: no such folder; python -m xairank.data download category={category.name} gets it")
+        raise UserError(
+            f"{category}: no such folder; python -m xairank.data download category={category.name} "
+            f"root={category.parent} gets it"
+        )
     expected = _expected(category)
     found = set(_files(category))
-    messages = [f"{category / path}: is missing; unpack the archive anew" for path in sorted(expected.keys() - found)]
-    for path in sorted(expected.keys() & found):
-        if pooch.file_hash(category / path) != expected[path]:
-            messages.append(f"{category / path}: was changed (another SHA-256); unpack the archive anew")
+    messages = _compare(category, expected, found)
     if (category / NAME).is_file():
         messages += [f"{category / path}: is not of the data set; move it" for path in sorted(found - expected.keys())]
+    return messages
+
+
+def _compare(folder: Path, expected: dict[str, str], found: set[str]) -> list[str]:
+    messages = [f"{folder / path}: is missing; unpack the archive anew" for path in sorted(expected.keys() - found)]
+    for path in sorted(expected.keys() & found):
+        if pooch.file_hash(folder / path) != expected[path]:
+            messages.append(f"{folder / path}: was changed (another SHA-256); unpack the archive anew")
     return messages
 
 

@@ -1,5 +1,6 @@
 """A table of images, masks and labels, CSV or Parquet -> one table of samples."""
 
+import os
 from collections.abc import Hashable
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def index_table(path: Path, faults: Faults) -> pd.DataFrame:
     Raises:
         UserError: The table is missing, unreadable, without rows or without one of the columns.
     """
-    given = _read(path)
+    given = _read(path).rename(columns=lambda name: str(name).strip())
     missing = [column for column in COLUMNS if column not in given]
     if missing:
         there = ", ".join(map(str, given.columns))
@@ -38,12 +39,15 @@ def index_table(path: Path, faults: Faults) -> pd.DataFrame:
     if given.empty:
         raise UserError(f"{path}: has no rows; expected a row for each image")
     rows: dict[str, dict[str, object]] = {}
+    seen: set[str] = set()
     # A person who opens the file sees the header in row 1.
     for number, values in enumerate(given.to_dict("records"), start=2):
         row = _row(f"{path}, row {number}", path.parent, values, faults)
-        if values["image"] in rows:
+        image = os.path.normpath(values["image"])
+        if image in seen:
             faults.add(f"{path}, row {number}: lists {values['image']} again; keep one row for each image")
         elif row:
+            seen.add(image)
             rows[values["image"]] = row
     return pd.DataFrame(rows.values(), columns=["sample", "label", "image", "mask", *columns[3:]])
 
