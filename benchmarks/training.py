@@ -88,7 +88,7 @@ def create_module(encoder: str) -> MultitaskModule:
 
 
 def prepare_xairank(table: pd.DataFrame, arguments: argparse.Namespace) -> Callable[[], float]:
-    """An epoch as ``python -m xairank.train`` runs it, evaluation aside."""
+    """An epoch as ``python -m xairank.train`` runs it, evaluation aside; the second of two, as all but a run's first."""
     decoded = decode(table, 224, "center", 2, Faults())
     labels = torch.tensor([CLASSES.index(label) for label in table["label"]])
     samples = Samples(torch.from_numpy(decoded.images), torch.from_numpy(decoded.masks), labels)
@@ -99,7 +99,7 @@ def prepare_xairank(table: pd.DataFrame, arguments: argparse.Namespace) -> Calla
     def epoch() -> float:
         clock = Clock()
         trainer = pl.Trainer(
-            max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+            max_epochs=2, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
             enable_model_summary=False, callbacks=[clock], deterministic=True,
         )  # fmt: skip
         with freed_memory_kept():
@@ -110,7 +110,7 @@ def prepare_xairank(table: pd.DataFrame, arguments: argparse.Namespace) -> Calla
 
 
 class Clock(pl.Callback):
-    """Seconds of the training epoch."""
+    """Seconds of the last training epoch."""
 
     def on_train_epoch_start(self, *_: object) -> None:
         self.started = time.perf_counter()

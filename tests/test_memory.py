@@ -44,3 +44,26 @@ print(faults, inside - before, resident() - before)
     assert faults < 1000  # of 20 x 16,384 pages
     assert inside > 60
     assert after < 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's heap")
+def test_afterwards_the_heap_serves_as_it_did_before():
+    code = """
+def faults():
+    for _ in range(3):
+        work()
+    first = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        work()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - first
+def large():
+    for _ in range(3):
+        libc.free(libc.malloc(1 << 25))
+large()
+before = faults()
+with freed_memory_kept():
+    pass
+print(before, faults())
+"""
+    before, after = run(code)
+    assert after <= before + 1000

@@ -96,6 +96,7 @@ def test_scores_equal_one_image_at_a_time_whatever_the_batches(model, data, batc
 def test_kept_maps_are_those_that_were_scored(model, data):
     scores, _, parts, _ = scored(model, data, keep=True)
     _, _, images, masks = data
+    assert [sample for part in parts for sample in part.samples] == scores["sample"].unique().tolist()
     for part in parts:
         for position, sample in enumerate(part.samples):
             index = int(sample[-3:])

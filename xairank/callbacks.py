@@ -131,6 +131,7 @@ class AttributionCallback(Callback):
                 )
                 for split in SPLITS
             ]
+        self.record["batch_limit"] = frozen.batch_limit  # lower than it began, where memory ended
         scores = self._with_run([table for part in parts for table in part.scores])
         excluded = self._with_run([table for part in parts for table in part.excluded])
         self.folder.write_table("scores.parquet", scores)
@@ -147,7 +148,7 @@ class AttributionCallback(Callback):
         images = next(iter(data.evaluation_dataloader("test", batch_size=1))).images.to(pl_module.device)
         frozen = freeze(pl_module.model, images)
         limit = remembered_batch_limit(frozen, images) if self.batch_limit == "auto" else self.batch_limit
-        self.record["batch_limit"] = frozen.batch_limit = int(limit)
+        frozen.batch_limit = int(limit)
         return frozen
 
     def _with_run(self, tables: list[pd.DataFrame]) -> pd.DataFrame:

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 # Parameters of mallopt(3), from malloc.h, with the values that glibc itself comes to in a process with large tensors.
+# Once one is set, glibc adapts none of them any more, so all of them are given their values at exit.
 _TRIM_THRESHOLD, _USUAL_TRIM_THRESHOLD = -1, 64 * 2**20
+_MMAP_THRESHOLD, _USUAL_MMAP_THRESHOLD = -3, 32 * 2**20
 _MMAP_MAX, _USUAL_MMAP_MAX = -4, 65536
 _depth = 0
 
@@ -30,6 +32,7 @@ def freed_memory_kept() -> Iterator[None]:
         _depth -= 1
         if libc and _depth == 0:
             libc.mallopt(_MMAP_MAX, _USUAL_MMAP_MAX)
+            libc.mallopt(_MMAP_THRESHOLD, _USUAL_MMAP_THRESHOLD)
             libc.mallopt(_TRIM_THRESHOLD, _USUAL_TRIM_THRESHOLD)
             libc.malloc_trim(0)
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from xairank.attribution import AttributionMethod, Diagnostics, FrozenModel, explain
+from xairank.attribution.protocol import explaining
 from xairank.data.datamodule import Batch
 from xairank.data.files import GOOD
 from xairank.evaluation import topk_iou, topk_overlap
@@ -78,7 +79,7 @@ def score_samples(
 
 def predict(model: FrozenModel, images: Tensor) -> tuple[Tensor, Tensor]:
     """Predicted class (B,) and its probability (B,) float64."""
-    with torch.no_grad():
+    with explaining(model), torch.no_grad():
         logits = model.forward_head(model.forward_features(images))
     probability, predicted = logits.cpu().double().softmax(dim=1).max(dim=1)
     return predicted, probability

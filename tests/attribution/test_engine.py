@@ -96,6 +96,36 @@ def test_a_frozen_model_remembers_the_batch_that_fitted():
     assert frozen.batch_limit == 2
 
 
+def test_running_out_of_memory_never_raises_the_limit():
+    frozen = freeze(network("resnet18"), images_and_targets(1)[0], batch_limit=2)
+    whole = frozen.forward_rest
+
+    def scarce(prefix):
+        if len(prefix) > 5:
+            raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+        return whole(prefix)
+
+    frozen.forward_rest = scarce
+    explain(METHODS, frozen, *images_and_targets(6), batch_limit=8)
+    assert frozen.batch_limit == 2
+
+
+@pytest.mark.parametrize("batch_limit", [0, -1])
+def test_a_batch_has_at_least_one_image(batch_limit):
+    with pytest.raises(ValueError, match=f"batch_limit={batch_limit} is not allowed"):
+        explain(METHODS, network("resnet18"), *images_and_targets(1), batch_limit=batch_limit)
+
+
+def test_an_image_that_is_not_a_number_spoils_no_other():
+    frozen = freeze(network("resnet18"), images_and_targets(1)[0])
+    images, targets = images_and_targets(3)
+    images[1, 0, 3, 3] = torch.nan
+    together = explain(METHODS, frozen, images, targets, batch_limit=16)
+    for name, (maps, _) in explain(METHODS, frozen, images, targets, batch_limit=1).items():
+        for index in (0, 2):
+            torch.testing.assert_close(together[name][0][index], maps[index], rtol=1e-4, atol=1e-7)
+
+
 def test_where_one_image_does_not_fit_the_error_is_the_user_s():
     model = Watched(network("resnet18"), memory=0.5)
     with pytest.raises(torch.OutOfMemoryError):

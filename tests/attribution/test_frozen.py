@@ -121,7 +121,7 @@ class Counting(nn.Module):
 def test_a_copy_that_differs_is_dropped_with_a_warning(caplog):
     with caplog.at_level(logging.WARNING):
         frozen = freeze(Counting(), torch.rand(1, 3, 8, 8))
-    assert "Counting: folding batch norm changes the features by" in caplog.text
+    assert "Counting: folding and splitting change the features by" in caplog.text
     assert isinstance(frozen._halves["prefix"], nn.Identity)
 
 
@@ -161,7 +161,49 @@ class Divisor(nn.Module):
     forward_head = Branching.forward_head
 
 
-@pytest.mark.parametrize("architecture", [SharedConvolution, ActivationFirst, Divisor])
+class Rectified(nn.Conv2d):
+    """A convolution that does more than convolve."""
+
+    def forward(self, images):
+        return super().forward(images).relu()
+
+
+class BentConvolution(nn.Module):
+    """Looks affine by its type."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution = Rectified(3, 4, 3)
+
+    def forward_features(self, images):
+        return self.convolution(images) ** 2
+
+    forward_head = Branching.forward_head
+
+
+class InPlaceBehindTheCut(nn.Module):
+    """Overwrites what the affine prefix gives."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 4, 3)
+
+    def forward_features(self, images):
+        return self.convolution(images).relu_()
+
+    forward_head = Branching.forward_head
+
+
+class InPlaceFirst(InPlaceBehindTheCut):
+    """Overwrites the images."""
+
+    def forward_features(self, images):
+        return self.convolution(images.sub_(0.5).relu_())
+
+
+@pytest.mark.parametrize(
+    "architecture", [SharedConvolution, ActivationFirst, Divisor, BentConvolution, InPlaceBehindTheCut]
+)
 def test_networks_that_invite_a_wrong_cut(architecture):
     model, images, targets = architecture().double().eval(), torch.rand(3, 3, 12, 12).double(), torch.tensor([0, 1, 2])
     frozen = freeze(model, images)
@@ -173,6 +215,20 @@ def test_networks_that_invite_a_wrong_cut(architecture):
         frozen.forward_prefix((first + second) / 2),
         (frozen.forward_prefix(first) + frozen.forward_prefix(second)) / 2,
     )
+
+
+def test_the_images_are_left_to_the_caller():
+    model, images, targets = InPlaceFirst().eval(), torch.rand(2, 3, 12, 12), torch.tensor([0, 1])
+    before = images.clone()
+    explain(METHODS, model, images, targets)
+    assert torch.equal(images, before)
+
+
+def test_made_in_inference_mode_it_can_be_explained_outside():
+    images, targets = images_and_targets(2)
+    with torch.inference_mode():
+        frozen = freeze(network("resnet18"), images.clone())
+    explain(METHODS, frozen, images, targets)
 
 
 def test_speaks_the_protocol_of_models():

@@ -130,6 +130,17 @@ def test_one_target_for_several_images_is_an_error(method, model):
         method(model, images, torch.tensor([1]))
 
 
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32])
+def test_targets_may_be_any_whole_number(method, model, dtype):
+    images, targets = images_and_targets(2)
+    assert torch.equal(method(model, images, targets.to(dtype)), method(model, images, targets))
+
+
+def test_truth_values_are_no_targets(method, model):
+    with pytest.raises(ValueError, match=r"torch.bool, expected one class index"):
+        method(model, torch.rand(1, 3, 64, 64), torch.tensor([True]))
+
+
 def test_uint8_images_are_an_error(method, model):
     with pytest.raises(ValueError, match=r"uint8, expected floating"):
         method(model, torch.zeros(1, 3, 64, 64, dtype=torch.uint8), torch.tensor([0]))
@@ -142,22 +153,40 @@ def test_the_caller_s_autocast_does_not_reach_the_maps(method, model):
         assert torch.equal(method(model, images, targets), expected)
 
 
-def test_reduced_precision_is_off_while_explaining_and_back_afterwards(method):
+@pytest.mark.skipif(not hasattr(torch.backends.cuda.matmul, "fp32_precision"), reason="before torch 2.9")
+@pytest.mark.parametrize(
+    "lower",
+    [
+        lambda: torch.set_float32_matmul_precision("medium"),
+        lambda: setattr(torch.backends.cuda.matmul, "fp32_precision", "tf32"),
+    ],
+    ids=["by the older switch", "by the newer switch"],
+)
+def test_reduced_precision_is_off_while_explaining_and_back_afterwards(method, lower):
     seen = []
+    backends = torch.backends
+    parts = (backends.cuda.matmul, backends.cudnn.conv, backends.mkldnn.matmul, backends.mkldnn.conv)
+
+    def precisions():
+        return [part.fp32_precision for part in parts]
 
     class Watching(nn.Module):
         def forward_features(self, images):
-            seen.append((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
+            seen.append(precisions())
             return images
 
         def forward_head(self, features):
             return features.mean(dim=(2, 3))
 
-    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    before = precisions()
     try:
+        lower()
+        lowered = precisions()
+        assert "ieee" not in lowered
         method(Watching(), torch.rand(1, 3, 8, 8), torch.tensor([0]))
-        assert set(seen) == {(False, False)}
-        assert (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32) == (True, True)
+        assert [now for now in seen if now != ["ieee"] * 4] == []
+        assert seen
+        assert precisions() == lowered
     finally:
-        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+        for part, precision in zip(parts, before, strict=True):
+            part.fp32_precision = precision

@@ -63,7 +63,7 @@ def measure_batch_limit(model: PrefixedModel, image: Tensor) -> int:
 def _seconds(model: PrefixedModel, inputs: Tensor) -> float:
     inputs = inputs.detach().requires_grad_()
     started = time.perf_counter()
-    scores = model.forward_head(model.forward_rest(inputs))
+    scores = model.forward_head(model.forward_rest(inputs.clone()))
     torch.autograd.grad(scores[:, 0].sum(), inputs)
     if inputs.is_cuda:
         torch.cuda.synchronize(inputs.device)

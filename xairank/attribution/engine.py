@@ -49,15 +49,17 @@ def explain(
         model: Left as it is found; :func:`~xairank.attribution.freeze` makes a faster one.
         images: (B, C, H, W), in the model's input space.
         targets: The classes to explain, (B,) int64; None for the predicted ones.
-        batch_limit: Largest batch in one pass; the model's own (a frozen model measures it) or 16 where it is None.
+        batch_limit: Largest batch in one pass; the attribute of this name of the model, or 16, where it is None.
 
     Returns:
         By method: maps (B, H, W), and diagnostics by name, a row an image.
 
     Raises:
-        ValueError: Images and targets that do not fit each other or the model.
+        ValueError: Images and targets that do not fit each other, or a batch limit below 1.
     """
-    limit = batch_limit or cast(int, getattr(model, "batch_limit", BATCH_LIMIT))
+    limit = cast(int, getattr(model, "batch_limit", BATCH_LIMIT)) if batch_limit is None else batch_limit
+    if limit < 1:
+        raise ValueError(f"batch_limit={limit} is not allowed: expected a whole number of at least 1")
     parts: list[dict[str, Explanation]] = []
     start = 0
     with explaining(model):
@@ -74,7 +76,7 @@ def explain(
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error is a lack of memory, on whatever device."""
+    """Whether an error is a lack of memory, on a CPU or an accelerator."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
 
 
@@ -103,7 +105,7 @@ def _within_memory(
 def _halved(model: Model, limit: int) -> int:
     limit //= 2
     if hasattr(model, "batch_limit"):
-        model.batch_limit = limit  # what did not fit once is not tried again
+        model.batch_limit = min(model.batch_limit, limit)  # what did not fit once is not tried again
     logger.warning("Out of memory: going on with batches of %d", limit)
     gc.collect()
     if torch.cuda.is_available():

@@ -77,7 +77,8 @@ def _is_affine(network: nn.Module, node: fx.Node, source: fx.Node) -> bool:
     """Whether a node is affine in ``source``, its only input that is not constant."""
     if node.op == "call_module":
         module = _module(network, node)
-        return isinstance(module, _AFFINE_MODULES) or type(module) is nn.BatchNorm2d
+        fixed_norm = type(module) is nn.BatchNorm2d and module.running_mean is not None
+        return isinstance(module, _AFFINE_MODULES) or fixed_norm
     if node.op != "call_function" or len(node.args) != 2 or node.kwargs:
         return False
     others = [argument for argument in node.args if argument is not source]

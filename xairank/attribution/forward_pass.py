@@ -45,7 +45,7 @@ class ForwardPass:
         self._features_output = self.forward_rest(self._prefix)
         self.features = self._features_output.detach()
         self._features = self.features.detach().requires_grad_()
-        logits = model.forward_head(self._features.clone())  # a head may start with an activation in place
+        logits = model.forward_head(self._features.clone())  # and so may a head
         self.logits = logits.detach()
         self.targets = self.logits.argmax(dim=1) if targets is None else targets
         _check_targets(self.targets, self.logits.shape[1])
@@ -60,7 +60,8 @@ class ForwardPass:
 
     def forward_rest(self, prefix: Tensor) -> Tensor:
         """Output of the affine prefix (B, c, y, x) -> feature map (B, C, h, w)."""
-        output: Tensor = getattr(self.model, "forward_rest", self.model.forward_features)(prefix)
+        rest = getattr(self.model, "forward_rest", self.model.forward_features)
+        output: Tensor = rest(prefix.clone())  # it may start with an activation in place
         return output
 
     @cached_property

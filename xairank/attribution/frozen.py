@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from xairank.attribution.engine import BATCH_LIMIT
 from xairank.attribution.folding import Features, Halves, fold_and_split
-from xairank.attribution.protocol import Model, explaining
+from xairank.attribution.protocol import Model, checked, explaining
 
 TOLERANCE = 1e-4  # of the largest feature; folding moves EfficientNet-B0 by about 1e-6
 
@@ -63,7 +63,11 @@ def freeze(model: Model, images: Tensor, *, batch_limit: int = BATCH_LIMIT) -> F
         images: A few images in the model's input space, (B, 3, H, W).
         batch_limit: Largest batch in one pass; :func:`~xairank.attribution.measure_batch_limit` finds the fastest.
     """
-    original = cast(nn.Module, model)
+    with torch.inference_mode(False):  # what is made in it could never be differentiated
+        return _freeze(cast(nn.Module, model), checked(images, None)[0], batch_limit)
+
+
+def _freeze(original: nn.Module, images: Tensor, batch_limit: int) -> FrozenModel:
     plain = copy.deepcopy(original).eval().requires_grad_(False)
     frozen = FrozenModel(plain, Halves(nn.Identity(), Features(plain)), batch_limit)
     try:
@@ -74,12 +78,12 @@ def freeze(model: Model, images: Tensor, *, batch_limit: int = BATCH_LIMIT) -> F
             "%s: cannot be traced (%s); explained as it is, more slowly", type(original).__name__, _first_line(error)
         )
     else:
-        difference = _difference(candidate, frozen, images)
+        difference = max(_difference(candidate, frozen, images), _bend(candidate, images))
         if difference <= TOLERANCE:
             frozen = candidate
         else:
             logger.warning(
-                "%s: folding batch norm changes the features by %.1e; explained unfolded, more slowly",
+                "%s: folding and splitting change the features by %.1e; explained as it is, more slowly",
                 type(original).__name__,
                 difference,
             )
@@ -92,6 +96,15 @@ def _difference(candidate: FrozenModel, reference: FrozenModel, images: Tensor) 
     with explaining(candidate), torch.no_grad():
         expected = reference.forward_features(images)
         difference = (candidate.forward_features(images) - expected).abs().max() / expected.abs().max()
+    return float(difference.nan_to_num(nan=torch.inf))
+
+
+def _bend(model: FrozenModel, images: Tensor) -> float:
+    """How far the prefix is from affine: its output half way between two images, over its largest."""
+    other = torch.rand(images.shape, generator=torch.Generator().manual_seed(0)).to(images)
+    with explaining(model), torch.no_grad():
+        ends = (model.forward_prefix(images) + model.forward_prefix(other)) / 2
+        difference = (model.forward_prefix((images + other) / 2) - ends).abs().max() / ends.abs().max()
     return float(difference.nan_to_num(nan=torch.inf))
 
 

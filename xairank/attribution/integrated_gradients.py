@@ -20,7 +20,7 @@ class IntegratedGradients(AttributionMethod):
 
     Args:
         n_steps: Points on the path; ``auto`` takes for each image the fewest of 8, 16, 32, ..., 256 whose completeness
-            error is at most ``tolerance``.
+            error is at most ``tolerance``, and 256 where it never is.
         rule: ``gauss_legendre``, ``midpoint`` or ``trapezoid``.
         baseline: ``black``, ``white``, ``mean_color``, ``blurred``, or ``uniform``: noise, averaged over several draws.
         tolerance: Of ``n_steps=auto``, in logits.

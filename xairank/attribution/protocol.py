@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -26,8 +26,8 @@ class Model(Protocol):
 def explaining(model: Model) -> Iterator[None]:
     """Evaluation mode, no gradients of parameters, full precision, gradients on; all as before at exit.
 
-    Neither the caller's gradient mode nor its autocast counts, and on a GPU convolutions and products leave TF32 aside:
-    a rounding of 10 bits moves the top-K set.
+    Neither the caller's gradient mode nor its autocast counts, and convolutions and products leave TF32 and bfloat16
+    aside: a rounding of 10 bits moves the top-K set.
     """
     module = cast(nn.Module, model)
     modes = [(part, part.training) for part in module.modules()]
@@ -48,13 +48,24 @@ def explaining(model: Model) -> Iterator[None]:
 
 @contextmanager
 def _full_precision(device: torch.device) -> Iterator[None]:
-    convolutions, products = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    backends: Any = torch.backends
+    name: str
+    full: str | bool
+    if hasattr(backends.cuda.matmul, "fp32_precision"):  # torch 2.9: whoever reads the older switches too, gets errors
+        name, full = "fp32_precision", "ieee"
+        parts = [backends.cuda.matmul, backends.cudnn.conv, backends.mkldnn.matmul, backends.mkldnn.conv]
+    else:
+        name, full = "allow_tf32", False
+        parts = [backends.cuda.matmul, backends.cudnn]
+    before = [getattr(part, name) for part in parts]
     try:
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+        for part in parts:
+            setattr(part, name, full)
         with torch.autocast(device.type, enabled=False):
             yield
     finally:
-        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = convolutions, products
+        for part, value in zip(parts, before, strict=True):
+            setattr(part, name, value)
 
 
 def checked(images: Tensor, targets: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -65,11 +76,12 @@ def checked(images: Tensor, targets: Tensor | None) -> tuple[Tensor, Tensor | No
     """
     if images.ndim != 4 or not images.is_floating_point():
         raise ValueError(f"images: found shape {tuple(images.shape)} of {images.dtype}, expected floating (B, C, H, W)")
-    if targets is not None and (targets.shape != images.shape[:1] or targets.is_floating_point()):
+    whole = targets is None or not (targets.is_floating_point() or targets.dtype == torch.bool)
+    if targets is not None and (targets.shape != images.shape[:1] or not whole):
         raise ValueError(
             f"targets: found shape {tuple(targets.shape)} of {targets.dtype}, expected one class index for each of the "
             f"{len(images)} images"
         )
     # Tensors made in inference mode can never take part in a graph; only those are worth a copy.
     copied = images.clone() if images.is_inference() else images.detach()
-    return copied, targets.clone() if targets is not None else None
+    return copied, targets.clone().long() if targets is not None else None
