@@ -88,7 +88,7 @@ def create_module(encoder: str) -> MultitaskModule:
 
 
 def prepare_xairank(table: pd.DataFrame, arguments: argparse.Namespace) -> Callable[[], float]:
-    """An epoch as ``python -m xairank.train`` runs it, evaluation aside; the second of two, as all but a run's first."""
+    """An epoch as ``python -m xairank.train`` runs it, evaluation aside: the second, as all but the first."""
     decoded = decode(table, 224, "center", 2, Faults())
     labels = torch.tensor([CLASSES.index(label) for label in table["label"]])
     samples = Samples(torch.from_numpy(decoded.images), torch.from_numpy(decoded.masks), labels)
