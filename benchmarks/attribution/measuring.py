@@ -1,4 +1,4 @@
-"""Seconds and peak memory of a call, without what came before it."""
+"""Seconds of a call, and peak memory of another: on a CPU, who watches the memory takes time from who works."""
 
 import ctypes
 import gc
@@ -15,24 +15,27 @@ PAGE_MIB = 4096 / 2**20
 INTERVAL = 0.002  # seconds between looks at the memory
 
 
-def measure(work: Callable[[], Any], device: torch.device) -> tuple[float, float]:
-    """Seconds, and the most memory in MiB on top of what was there before (on a GPU: its own, else the process's)."""
-    gc.collect()
+def measure_seconds(work: Callable[[], Any], device: torch.device) -> float:
+    """Seconds from a process without freed memory at hand to the result."""
+    _give_back()
+    _finish(device)
+    started = time.perf_counter()
+    work()
+    _finish(device)
+    return time.perf_counter() - started
+
+
+def measure_memory(work: Callable[[], Any], device: torch.device) -> float:
+    """The most memory in MiB on top of what was there before (on a GPU: its own, else the process's)."""
     _give_back()
     if device.type == "cuda":
-        torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
-        started = time.perf_counter()
         work()
-        torch.cuda.synchronize(device)
-        seconds = time.perf_counter() - started
-        return seconds, (torch.cuda.max_memory_allocated(device) - before) / 2**20
+        return (torch.cuda.max_memory_allocated(device) - before) / 2**20
     with _PeakMemory() as peak:
-        started = time.perf_counter()
         work()
-        seconds = time.perf_counter() - started
-    return seconds, peak.mebibytes
+    return peak.mebibytes
 
 
 class _PeakMemory:
@@ -60,8 +63,14 @@ def _resident() -> float:
     return int(statistics.read_text().split()[1]) * PAGE_MIB if statistics.exists() else 0.0
 
 
+def _finish(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def _give_back() -> None:
     """Freed memory goes back to the system, so that nobody starts with another's pages."""
+    gc.collect()
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         if hasattr(libc, "malloc_trim"):
