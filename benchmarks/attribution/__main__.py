@@ -5,7 +5,8 @@
     make bench ARGS="--vary steps"                            # cost against the steps; also images, batch
 
 All contenders explain the same images with the same network in the same process, in turn, round after round; a round's
-ratios compare what ran within seconds of each other, so a busy machine disturbs them little. Peak memory is that of a call before the rounds. Writes CSV and a picture.
+ratios compare what ran within seconds of each other, so a busy machine disturbs them little. Peak memory is that of a
+call before the rounds. Writes CSV and a picture.
 """
 
 import argparse
