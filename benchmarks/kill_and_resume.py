@@ -28,15 +28,13 @@ def main() -> None:
         undisturbed, killed = Path(folder) / "undisturbed", Path(folder) / "killed"
         undisturbed.mkdir()
         killed.mkdir()
-        started = time.monotonic()
-        if start(undisturbed).wait() != 0:
-            sys.exit("the undisturbed sweep failed")
-        duration = time.monotonic() - started
-        print(f"Undisturbed: {duration:.0f} s, {len(files(undisturbed))} files", flush=True)
+        duration, idle = finish(undisturbed), finish(undisturbed)
+        print(f"Undisturbed: {duration:.0f} s, {idle:.0f} s once complete, {len(files(undisturbed))} files", flush=True)
         for number in range(1, options.kills + 1):
-            print(f"Kill {number}: {kill_one(killed, chance.uniform(0, duration / 4))}", flush=True)
-        if start(killed).wait() != 0:
-            sys.exit("the sweep did not finish after the kills")
+            # Past what every start costs, so that the kills walk through the whole sweep, not its first seed alone.
+            moment = idle + chance.uniform(0, 3 * (duration - idle) / options.kills)
+            print(f"Kill {number}: {kill_one(killed, moment)}", flush=True)
+        finish(killed)
         sys.exit(compare(undisturbed, killed))
 
 
@@ -48,6 +46,14 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
+
+
+def finish(folder: Path) -> float:
+    """Runs the sweep to its end; the seconds it took."""
+    started = time.monotonic()
+    if start(folder).wait() != 0:
+        sys.exit(f"the sweep failed:\n{(folder.parent / f'{folder.name}.log').read_text()}")
+    return time.monotonic() - started
 
 
 def kill_one(folder: Path, seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Surgery on a traced network: batch norm folded into convolutions, and the affine prefix split off.
+"""Surgery on a network: batch norm folded into convolutions, cheaper gradients, and the affine prefix split off.
 
 The network is traced with torch.fx, which sees what really runs in which order, whatever the family. Nothing here
 changes what is computed, rounding aside.
@@ -6,11 +6,16 @@ changes what is computed, rounding aside.
 
 import operator
 from collections import Counter
-from typing import NamedTuple, cast
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
 
 from timm.layers import BatchNormAct2d
+from timm.models._efficientnet_blocks import SqueezeExcite
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from xairank.attribution.silu import SiLU
+from xairank.attribution.squeeze_excitation import SqueezeExcitation
 
 _AFFINE_MODULES = (nn.Conv2d, nn.AvgPool2d, nn.Identity, nn.Dropout)
 _SUMS = (operator.add, operator.sub)
@@ -30,6 +35,8 @@ def fold_and_split(network: nn.Module) -> Halves:
     Raises:
         Exception: torch.fx cannot trace the network; whatever it meets.
     """
+    _replace_all(network, SqueezeExcite, SqueezeExcitation)
+    _replace_all(network, nn.SiLU, lambda original: SiLU())
     graph = _Tracer().trace(network)
     _work_out_of_place(network)
     _fold_batch_norm(network, graph)
@@ -37,10 +44,17 @@ def fold_and_split(network: nn.Module) -> Halves:
 
 
 class _Tracer(fx.Tracer):
-    """Keeps convolutions and norms whole, subclasses too, so that the graph names them."""
+    """Keeps whole what the graph should name, subclasses too."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, nn.Conv2d | nn.BatchNorm2d) or super().is_leaf_module(m, module_qualified_name)
+        whole = isinstance(m, nn.Conv2d | nn.BatchNorm2d | SiLU | SqueezeExcitation)
+        return whole or super().is_leaf_module(m, module_qualified_name)
+
+
+def _replace_all(network: nn.Module, kind: type[nn.Module], create: Callable[[Any], nn.Module]) -> None:
+    for name, module in list(network.named_modules()):
+        if type(module) is kind:  # a subclass may compute something else
+            network.set_submodule(name, create(module))
 
 
 def _work_out_of_place(network: nn.Module) -> None:
@@ -61,8 +75,9 @@ def _fold_batch_norm(network: nn.Module, graph: fx.Graph) -> None:
         if not isinstance(before, fx.Node) or not isinstance(convolution, nn.Conv2d) or norm.running_mean is None:
             continue
         if len(before.users) == 1 and calls[node.target] == calls[before.target] == 1:
-            _replace(network, before, fuse_conv_bn_eval(convolution, norm))
-            _replace(network, node, norm.act if isinstance(norm, BatchNormAct2d) else nn.Identity())
+            activation = norm.act if isinstance(norm, BatchNormAct2d) else nn.Identity()
+            network.set_submodule(str(before.target), fuse_conv_bn_eval(convolution, norm))
+            network.set_submodule(str(node.target), activation)
 
 
 def _end_of_affine_prefix(network: nn.Module, graph: fx.Graph) -> fx.Node:
@@ -109,11 +124,6 @@ def _split(network: nn.Module, graph: fx.Graph, end: fx.Node) -> Halves:
 
 def _module(network: nn.Module, node: fx.Node) -> nn.Module | None:
     return network.get_submodule(cast(str, node.target)) if node.op == "call_module" else None
-
-
-def _replace(network: nn.Module, node: fx.Node, module: nn.Module) -> None:
-    parent, _, name = cast(str, node.target).rpartition(".")
-    setattr(network.get_submodule(parent), name, module)
 
 
 class Features(nn.Module):

@@ -1,0 +1,92 @@
+import logging
+import os
+
+import pytest
+import torch
+from torch.nn import functional
+
+from xairank.attribution import silu
+from xairank.attribution.silu import SiLU, compiled_kernel
+
+
+@pytest.fixture
+def forgetful():
+    """Compiles anew, and leaves nothing of it to other tests."""
+    compiled_kernel.cache_clear()
+    yield
+    compiled_kernel.cache_clear()
+
+
+needs_compiler = pytest.mark.skipif(compiled_kernel() is None, reason="no C compiler that builds silu.c")
+
+
+def value_and_derivative(function, inputs):
+    inputs = inputs.detach().requires_grad_()
+    value = function(inputs)
+    return value.detach(), torch.autograd.grad(value.sum(), inputs)[0]
+
+
+@needs_compiler
+@pytest.mark.parametrize("n", [1, 7, 16_384, 100_003])  # in part of a vector, in one thread, in all of them
+def test_kernel_is_silu_and_its_derivative(n):
+    inputs = torch.linspace(-120, 120, n)
+    sigmoid = 1 / (1 + torch.exp(-inputs.double()))
+    value, derivative = compiled_kernel()(inputs)
+    torch.testing.assert_close(value.double(), inputs * sigmoid, rtol=5e-7, atol=1e-30)
+    torch.testing.assert_close(derivative.double(), sigmoid * (1 + inputs * (1 - sigmoid)), rtol=1e-6, atol=1e-6)
+
+
+@needs_compiler
+def test_what_is_no_number_stays_none():
+    value, _ = compiled_kernel()(torch.full((8,), torch.nan))
+    assert value.isnan().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last", "transposed", "strided"])
+def test_module_serves_every_layout_and_precision(dtype, layout):
+    inputs = torch.randn(2, 6, 5, 4, generator=torch.Generator().manual_seed(0)).to(dtype)
+    inputs = {
+        "contiguous": inputs,
+        "channels_last": inputs.contiguous(memory_format=torch.channels_last),
+        "transposed": inputs.transpose(2, 3),
+        "strided": inputs[:, ::2],
+    }[layout]
+    expected = value_and_derivative(functional.silu, inputs)
+    for found, wanted in zip(value_and_derivative(SiLU(), inputs), expected, strict=True):
+        torch.testing.assert_close(found, wanted)
+
+
+def test_a_second_backward_pass_finds_what_the_first_found():
+    inputs = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    value = SiLU()(inputs).sum()
+    first = torch.autograd.grad(value, inputs, retain_graph=True)[0]
+    assert torch.equal(first, torch.autograd.grad(value, inputs)[0])
+
+
+@pytest.mark.parametrize("compiler", ["no-such-compiler", "false"])
+def test_without_a_compiler_the_module_is_that_of_pytorch(monkeypatch, caplog, forgetful, compiler):
+    monkeypatch.setenv("CC", compiler)
+    with caplog.at_level(logging.INFO):
+        assert compiled_kernel() is None
+    assert "silu.c cannot be compiled" in caplog.text
+    inputs = torch.randn(5, generator=torch.Generator().manual_seed(0))
+    expected = value_and_derivative(functional.silu, inputs)
+    for found, wanted in zip(value_and_derivative(SiLU(), inputs), expected, strict=True):
+        assert torch.equal(found, wanted)
+
+
+@needs_compiler
+def test_a_kernel_that_computes_something_else_is_dropped_with_a_warning(monkeypatch, caplog, forgetful, tmp_path):
+    wrong = silu.SOURCE.read_text().replace("1.0f - sigmoid", "1.0f + sigmoid")
+    (tmp_path / "silu.c").write_text(wrong)
+    monkeypatch.setattr(silu, "SOURCE", tmp_path / "silu.c")
+    assert compiled_kernel() is None
+    assert "differs from it by" in caplog.text
+
+
+@needs_compiler
+def test_compiling_leaves_no_file(monkeypatch, forgetful, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert compiled_kernel()
+    assert os.listdir(tmp_path) == []
