@@ -20,7 +20,13 @@ logger = logging.getLogger(__name__)
 
 
 class AttributionMethod(ABC):
-    """A method: options in the constructor, :meth:`attribute` to write, a call that explains."""
+    """A method: options in the constructor, :meth:`attribute` to write, a call that explains.
+
+    Attributes:
+        uses_input_gradients: Whether it asks the forward pass for ``input_gradients``, which are cheaper when foreseen.
+    """
+
+    uses_input_gradients = False
 
     def __call__(self, model: Model, images: Tensor, targets: Tensor) -> Tensor:
         """Images (B, C, H, W), targets (B,) -> maps (B, H, W)."""
@@ -89,7 +95,8 @@ def _within_memory(
 ) -> dict[str, Explanation] | None:
     """The explanations, or None where memory does not suffice and the limit can be lowered."""
     try:
-        forward = ForwardPass(model, images, targets, batch_limit)
+        input_gradients = any(getattr(method, "uses_input_gradients", False) for method in methods.values())
+        forward = ForwardPass(model, images, targets, batch_limit, input_gradients=input_gradients)
         return {
             name: method.attribute(forward)
             if isinstance(method, AttributionMethod)

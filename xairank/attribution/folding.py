@@ -14,8 +14,7 @@ from timm.models._efficientnet_blocks import SqueezeExcite
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from xairank.attribution.silu import SiLU
-from xairank.attribution.squeeze_excitation import SqueezeExcitation
+from xairank.attribution.layers import Convolution, SiLU, SqueezeExcitation
 
 _AFFINE_MODULES = (nn.Conv2d, nn.AvgPool2d, nn.Identity, nn.Dropout)
 _SUMS = (operator.add, operator.sub)
@@ -40,7 +39,9 @@ def fold_and_split(network: nn.Module) -> Halves:
     graph = _Tracer().trace(network)
     _work_out_of_place(network)
     _fold_batch_norm(network, graph)
-    return _split(network, graph, _end_of_affine_prefix(network, graph))
+    end = _end_of_affine_prefix(network, graph)
+    _replace_all(network, nn.Conv2d, Convolution)
+    return _split(network, graph, end)
 
 
 class _Tracer(fx.Tracer):

@@ -9,7 +9,7 @@ from xairank.attribution.protocol import Model
 
 
 class ForwardPass:
-    """One forward pass and its gradients, each computed once, when a method first asks for it.
+    """One forward pass and its gradients, each computed once.
 
     Prediction, Grad-CAM and saliency need the same forward pass; saliency goes on from the gradient at the feature map
     that Grad-CAM needs too. A model that knows its affine prefix, see :class:`~xairank.attribution.frozen.FrozenModel`,
@@ -20,6 +20,8 @@ class ForwardPass:
         images: (B, C, H, W).
         targets: The classes to explain, (B,); None for the predicted ones.
         batch_limit: Largest batch a method may send through the model.
+        input_gradients: Whether a method will ask for them. They cost least here, and nothing of the forward pass is
+            kept for them; without this they take a forward pass of their own.
 
     Attributes:
         images: (B, C, H, W).
@@ -33,7 +35,9 @@ class ForwardPass:
         ValueError: A target is not a class of the model.
     """
 
-    def __init__(self, model: Model, images: Tensor, targets: Tensor | None, batch_limit: int) -> None:
+    def __init__(
+        self, model: Model, images: Tensor, targets: Tensor | None, batch_limit: int, *, input_gradients: bool = False
+    ) -> None:
         self.model = model
         self.batch_limit = batch_limit
         self.images = images
@@ -41,9 +45,10 @@ class ForwardPass:
         self._images = images.detach().requires_grad_()
         self._prefix_output = self.forward_prefix(self._images)
         self.prefix = self._prefix_output.detach()
-        self._prefix = self.prefix.detach().requires_grad_()
-        self._features_output = self.forward_rest(self._prefix)
-        self.features = self._features_output.detach()
+        prefix = self.prefix.detach().requires_grad_()
+        with torch.set_grad_enabled(input_gradients):
+            features = self.forward_rest(prefix)
+        self.features = features.detach()
         self._features = self.features.detach().requires_grad_()
         logits = model.forward_head(self._features.clone())  # and so may a head
         self.logits = logits.detach()
@@ -51,6 +56,8 @@ class ForwardPass:
         _check_targets(self.targets, self.logits.shape[1])
         self._scores = target_logits(logits, self.targets)
         self.scores = self._scores.detach()
+        if input_gradients:
+            self.input_gradients = self.to_input(torch.autograd.grad(features, prefix, self.feature_gradients)[0])
 
     def forward_prefix(self, images: Tensor) -> Tensor:
         """Images (B, C, H, W) -> output of the affine prefix (B, c, y, x)."""
@@ -72,8 +79,7 @@ class ForwardPass:
     @cached_property
     def input_gradients(self) -> Tensor:
         """Gradients of the scores with respect to the images, (B, C, H, W)."""
-        (gradients,) = torch.autograd.grad(self._features_output, self._prefix, self.feature_gradients)
-        return self.to_input(gradients)
+        return self.to_input(self.prefix_gradients(self.prefix, self.targets))
 
     def to_input(self, gradients: Tensor) -> Tensor:
         """Gradients at the prefix's output (B, c, y, x) -> at the images (B, C, H, W): the prefix's transpose."""

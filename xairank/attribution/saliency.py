@@ -10,6 +10,8 @@ class Saliency(AttributionMethod):
     ``S(i, j) = max_k |d logit / d x(i, j, k)|``.
     """
 
+    uses_input_gradients = True
+
     def attribute(self, forward: ForwardPass) -> Explanation:
         """Maps (B, H, W)."""
         return forward.input_gradients.abs().amax(dim=1), {}

@@ -1,4 +1,4 @@
-"""SiLU whose derivative is computed along with its value.
+"""A compiled SiLU that gives its derivative along with its value.
 
 PyTorch takes one exponential on the way forward and another on the way back. In EfficientNet on a CPU that is a third
 of the time of a gradient; ``silu.c`` takes one, and less than half of that time. It is compiled when first needed, in a
@@ -14,11 +14,9 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+from torch import Tensor
 from torch.nn import functional
 
 Kernel = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -28,33 +26,6 @@ TOLERANCE = 2e-6
 _FLAGS = "-O3 -march=native -ffp-contract=fast -ffinite-math-only -fno-signed-zeros -fno-trapping-math -fopenmp -fPIC"
 
 logger = logging.getLogger(__name__)
-
-
-class SiLU(nn.Module):
-    """``x * sigmoid(x)`` (Elfwing et al., 2018), differentiable once."""
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Any shape -> the same shape."""
-        differentiated = inputs.requires_grad and torch.is_grad_enabled()
-        dense = inputs.is_contiguous() or inputs.is_contiguous(memory_format=torch.channels_last)
-        on_cpu = inputs.device.type == "cpu" and inputs.dtype == torch.float32
-        kernel = compiled_kernel() if differentiated and dense and on_cpu else None
-        outputs: Tensor = _ValueAndDerivative.apply(inputs, kernel) if kernel else functional.silu(inputs)
-        return outputs
-
-
-class _ValueAndDerivative(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, inputs: Tensor, kernel: Kernel) -> Tensor:  # noqa: ANN401
-        value, derivative = kernel(inputs)
-        ctx.save_for_backward(derivative)
-        return value
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
-        (derivative,) = ctx.saved_tensors
-        return gradient * derivative, None
 
 
 @functools.cache

@@ -1,0 +1,93 @@
+import pytest
+import torch
+from timm.models._efficientnet_blocks import SqueezeExcite
+from torch import nn
+
+from xairank.attribution.layers import Convolution, SiLU, SqueezeExcitation
+
+
+def squeeze_excite(gate, **options):
+    return SqueezeExcite(8, gate_layer=gate, **options)
+
+
+LAYERS = {
+    "convolution": (Convolution, lambda: nn.Conv2d(8, 6, 3, stride=2, padding=1)),
+    "without bias": (Convolution, lambda: nn.Conv2d(8, 6, (3, 1), padding=(2, 0), dilation=2, bias=False)),
+    "depthwise": (Convolution, lambda: nn.Conv2d(8, 8, 5, padding=2, groups=8)),
+    "pointwise": (Convolution, lambda: nn.Conv2d(8, 16, 1)),
+    "as large as its input": (Convolution, lambda: nn.Conv2d(8, 6, 3, padding="same")),
+    "reflecting": (Convolution, lambda: nn.Conv2d(8, 6, 3, padding=1, padding_mode="reflect")),
+    "silu": (lambda original: SiLU(), nn.SiLU),
+    "squeeze-excitation of efficientnet": (SqueezeExcitation, lambda: squeeze_excite(nn.Sigmoid, act_layer=nn.SiLU)),
+    "squeeze-excitation of mobilenetv3": (SqueezeExcitation, lambda: squeeze_excite(nn.Hardsigmoid)),
+}
+
+
+def numbers(seed, *shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def output_and_gradient(layer, inputs):
+    """The output, and the gradient of a sum over it that weighs each value differently."""
+    inputs = inputs.detach().requires_grad_()
+    output = layer(inputs)
+    return output.detach(), torch.autograd.grad((output * numbers(1, *output.shape).to(output)).sum(), inputs)[0]
+
+
+@pytest.fixture(params=LAYERS)
+def pair(request):
+    """The layer and its original."""
+    create, create_original = LAYERS[request.param]
+    torch.manual_seed(0)
+    original = create_original().eval().requires_grad_(False)
+    return create(original), original
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("layout", ["contiguous", "channels_last", "transposed", "strided"])
+def test_computes_what_its_original_computes(pair, dtype, layout):
+    layer, original = (part.to(dtype) for part in pair)
+    inputs = {
+        "contiguous": lambda: numbers(0, 3, 8, 7, 6),
+        "channels_last": lambda: numbers(0, 3, 8, 7, 6).contiguous(memory_format=torch.channels_last),
+        "transposed": lambda: numbers(0, 3, 8, 7, 6).transpose(2, 3),
+        "strided": lambda: numbers(0, 3, 16, 7, 6)[:, ::2],
+    }[layout]().to(dtype)
+    expected = output_and_gradient(original, inputs)
+    for found, wanted in zip(output_and_gradient(layer, inputs), expected, strict=True):
+        torch.testing.assert_close(found, wanted)
+        assert found.dtype == dtype
+
+
+def test_gradient_is_that_of_finite_differences(pair):
+    assert torch.autograd.gradcheck(pair[0].double(), numbers(0, 2, 8, 4, 3).double().requires_grad_())
+
+
+def test_a_second_backward_pass_finds_what_the_first_found(pair):
+    inputs = numbers(0, 3, 8, 5, 4).requires_grad_()
+    output = pair[0](inputs).square().sum()
+    first = torch.autograd.grad(output, inputs, retain_graph=True)[0]
+    assert torch.equal(first, torch.autograd.grad(output, inputs)[0])
+
+
+def test_builds_no_graph_where_none_is_wanted(pair):
+    layer, original = pair
+    inputs = numbers(0, 3, 8, 5, 4).requires_grad_()
+    with torch.no_grad():
+        assert not layer(inputs).requires_grad
+    assert not layer(inputs.detach()).requires_grad
+    torch.testing.assert_close(layer(inputs.detach()), original(inputs).detach())
+
+
+def test_a_convolution_keeps_nothing_of_its_input():
+    layer = Convolution(nn.Conv2d(8, 6, 3).requires_grad_(False))
+    assert kept_by(layer) == []
+    assert (2, 8, 7, 7) in kept_by(layer.original)
+
+
+def kept_by(layer):
+    """The shapes of what a layer's graph keeps for the way back."""
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tuple(tensor.shape)), lambda kept: None):
+        assert layer(numbers(0, 2, 8, 7, 7).requires_grad_()).requires_grad
+    return kept
