@@ -3,11 +3,21 @@ import torch
 from timm.models._efficientnet_blocks import SqueezeExcite
 from torch import nn
 
-from xairank.attribution.layers import Convolution, SiLU, SqueezeExcitation
+from xairank.attribution import layers
+from xairank.attribution.layers import Convolution, SqueezeExcitation
+from xairank.attribution.silu import compiled_kernel
 
 
 def squeeze_excite(gate, **options):
     return SqueezeExcite(8, gate_layer=gate, **options)
+
+
+def activated(**options):
+    return nn.Sequential(nn.Conv2d(8, 16, **options), nn.SiLU())
+
+
+def with_silu(original):
+    return Convolution(original[0], activated=True)
 
 
 LAYERS = {
@@ -17,7 +27,10 @@ LAYERS = {
     "pointwise": (Convolution, lambda: nn.Conv2d(8, 16, 1)),
     "as large as its input": (Convolution, lambda: nn.Conv2d(8, 6, 3, padding="same")),
     "reflecting": (Convolution, lambda: nn.Conv2d(8, 6, 3, padding=1, padding_mode="reflect")),
-    "silu": (lambda original: SiLU(), nn.SiLU),
+    "with SiLU": (with_silu, lambda: activated(kernel_size=3, stride=2, padding=1)),
+    "depthwise with SiLU": (with_silu, lambda: activated(kernel_size=5, padding=2, groups=8)),
+    "pointwise with SiLU": (with_silu, lambda: activated(kernel_size=1, bias=False)),
+    "reflecting with SiLU": (with_silu, lambda: activated(kernel_size=3, padding=1, padding_mode="reflect")),
     "squeeze-excitation of efficientnet": (SqueezeExcitation, lambda: squeeze_excite(nn.Sigmoid, act_layer=nn.SiLU)),
     "squeeze-excitation of mobilenetv3": (SqueezeExcitation, lambda: squeeze_excite(nn.Hardsigmoid)),
 }
@@ -83,6 +96,24 @@ def test_a_convolution_keeps_nothing_of_its_input():
     layer = Convolution(nn.Conv2d(8, 6, 3).requires_grad_(False))
     assert kept_by(layer) == []
     assert (2, 8, 7, 7) in kept_by(layer.original)
+
+
+@pytest.mark.skipif(compiled_kernel() is None, reason="no C compiler that builds silu.c")
+def test_a_convolution_keeps_the_derivative_of_silu_alone():
+    assert kept_by(Convolution(nn.Conv2d(8, 6, 3).requires_grad_(False), activated=True)) == [(2, 6, 5, 5)]
+
+
+@pytest.mark.parametrize("with_kernel", [False, True])
+def test_silu_is_the_same_with_and_without_a_compiler(monkeypatch, with_kernel):
+    torch.manual_seed(0)
+    original = activated(kernel_size=3).requires_grad_(False)
+    if not with_kernel:
+        monkeypatch.setattr(layers, "compiled_kernel", lambda: None)
+    inputs = numbers(0, 3, 8, 7, 6)
+    for found, wanted in zip(
+        output_and_gradient(with_silu(original), inputs), output_and_gradient(original, inputs), strict=True
+    ):
+        torch.testing.assert_close(found, wanted)
 
 
 def kept_by(layer):

@@ -6,15 +6,14 @@ changes what is computed, rounding aside.
 
 import operator
 from collections import Counter
-from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from timm.layers import BatchNormAct2d
 from timm.models._efficientnet_blocks import SqueezeExcite
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from xairank.attribution.layers import Convolution, SiLU, SqueezeExcitation
+from xairank.attribution.layers import Convolution, SqueezeExcitation
 
 _AFFINE_MODULES = (nn.Conv2d, nn.AvgPool2d, nn.Identity, nn.Dropout)
 _SUMS = (operator.add, operator.sub)
@@ -34,13 +33,12 @@ def fold_and_split(network: nn.Module) -> Halves:
     Raises:
         Exception: torch.fx cannot trace the network; whatever it meets.
     """
-    _replace_all(network, SqueezeExcite, SqueezeExcitation)
-    _replace_all(network, nn.SiLU, lambda original: SiLU())
+    _lighten_squeeze_excitation(network)
     graph = _Tracer().trace(network)
     _work_out_of_place(network)
     _fold_batch_norm(network, graph)
     end = _end_of_affine_prefix(network, graph)
-    _replace_all(network, nn.Conv2d, Convolution)
+    _lighten_convolutions(network, graph, end)
     return _split(network, graph, end)
 
 
@@ -48,14 +46,14 @@ class _Tracer(fx.Tracer):
     """Keeps whole what the graph should name, subclasses too."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        whole = isinstance(m, nn.Conv2d | nn.BatchNorm2d | SiLU | SqueezeExcitation)
+        whole = isinstance(m, nn.Conv2d | nn.BatchNorm2d | SqueezeExcitation)
         return whole or super().is_leaf_module(m, module_qualified_name)
 
 
-def _replace_all(network: nn.Module, kind: type[nn.Module], create: Callable[[Any], nn.Module]) -> None:
+def _lighten_squeeze_excitation(network: nn.Module) -> None:
     for name, module in list(network.named_modules()):
-        if type(module) is kind:  # a subclass may compute something else
-            network.set_submodule(name, create(module))
+        if type(module) is SqueezeExcite:
+            network.set_submodule(name, SqueezeExcitation(module))
 
 
 def _work_out_of_place(network: nn.Module) -> None:
@@ -66,7 +64,7 @@ def _work_out_of_place(network: nn.Module) -> None:
 
 
 def _fold_batch_norm(network: nn.Module, graph: fx.Graph) -> None:
-    calls = Counter(node.target for node in graph.nodes if node.op == "call_module")
+    calls = _calls(graph)
     for node in graph.nodes:
         norm, before = _module(network, node), node.args[0] if node.args else None
         # Another subclass of batch norm may do more than normalise.
@@ -79,6 +77,21 @@ def _fold_batch_norm(network: nn.Module, graph: fx.Graph) -> None:
             activation = norm.act if isinstance(norm, BatchNormAct2d) else nn.Identity()
             network.set_submodule(str(before.target), fuse_conv_bn_eval(convolution, norm))
             network.set_submodule(str(node.target), activation)
+
+
+def _lighten_convolutions(network: nn.Module, graph: fx.Graph, cut: fx.Node) -> None:
+    """Puts :class:`Convolution` in the place of each, with the SiLU that alone reads it, but not across a cut."""
+    calls = _calls(graph)
+    for node in list(graph.nodes):
+        convolution = _module(network, node)
+        if type(convolution) is not nn.Conv2d:  # a subclass may compute something else
+            continue
+        reader = next(iter(node.users)) if len(node.users) == calls[node.target] == 1 and node is not cut else node
+        activated = type(_module(network, reader)) is nn.SiLU
+        network.set_submodule(str(node.target), Convolution(convolution, activated=activated))
+        if activated:
+            reader.replace_all_uses_with(node)
+            graph.erase_node(reader)
 
 
 def _end_of_affine_prefix(network: nn.Module, graph: fx.Graph) -> fx.Node:
@@ -121,6 +134,11 @@ def _split(network: nn.Module, graph: fx.Graph, end: fx.Node) -> Halves:
     module.graph.eliminate_dead_code()
     module.recompile()
     return Halves(fx.GraphModule(network, prefix), module)
+
+
+def _calls(graph: fx.Graph) -> Counter[object]:
+    """How often each module is called."""
+    return Counter(node.target for node in graph.nodes if node.op == "call_module")
 
 
 def _module(network: nn.Module, node: fx.Node) -> nn.Module | None:

@@ -3,7 +3,7 @@
 Each computes what its original computes, and may be differentiated once, not twice.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from timm.models._efficientnet_blocks import SqueezeExcite
@@ -15,67 +15,57 @@ from xairank.attribution.silu import Kernel, compiled_kernel
 
 
 class Convolution(nn.Module):
-    """A convolution that does not keep its input, which only the gradient of its weights would need.
+    """A convolution, and SiLU behind it, that keeps neither its input nor its output for the way back.
+
+    The gradient of the weights would need the input; that of SiLU needs its derivative, computed along with its value.
 
     Args:
         original: Its weights are shared.
+        activated: Whether SiLU follows: ``x * sigmoid(x)`` (Elfwing et al., 2018).
     """
 
-    def __init__(self, original: nn.Conv2d) -> None:
+    def __init__(self, original: nn.Conv2d, *, activated: bool = False) -> None:
         super().__init__()
         self.original = original
+        self.activated = activated
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(B, c, y, x) -> (B, C, h, w)."""
-        as_it_is = not _differentiated(inputs) or self.original.padding_mode != "zeros"
-        if as_it_is or isinstance(self.original.padding, str):
+        on_cpu = inputs.device.type == "cpu" and inputs.dtype == torch.float32
+        kernel = compiled_kernel() if self.activated and on_cpu and _differentiated(inputs) else None
+        plain_padding = self.original.padding_mode == "zeros" and not isinstance(self.original.padding, str)
+        if not (_differentiated(inputs) and plain_padding):
             outputs: Tensor = self.original(inputs)
+        elif kernel:
+            return cast(Tensor, _Convolve.apply(inputs, self.original, kernel))
         else:
-            outputs = _Convolve.apply(inputs, self.original)
-        return outputs
+            outputs = _Convolve.apply(inputs, self.original, None)
+        return functional.silu(outputs) if self.activated else outputs
 
 
 class _Convolve(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, original: nn.Conv2d) -> Tensor:  # noqa: ANN401
+    def forward(ctx: Any, inputs: Tensor, original: nn.Conv2d, kernel: Kernel | None) -> Tensor:  # noqa: ANN401
         ctx.original, ctx.shape, ctx.strides = original, inputs.shape, inputs.stride()
         outputs: Tensor = original(inputs)
-        return outputs
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
-        layer = ctx.original
-        stand_in = gradient.new_empty_strided(ctx.shape, ctx.strides)  # of the input only shape and layout are read
-        geometry = (layer.stride, layer.padding, layer.dilation, False, (0, 0), layer.groups)
-        wanted = (True, False, False)
-        return torch.ops.aten.convolution_backward(gradient, stand_in, layer.weight, None, *geometry, wanted)[0], None
-
-
-class SiLU(nn.Module):
-    """``x * sigmoid(x)`` (Elfwing et al., 2018), whose derivative is computed along with its value."""
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Any shape -> the same shape."""
-        dense = inputs.is_contiguous() or inputs.is_contiguous(memory_format=torch.channels_last)
-        fits = inputs.device.type == "cpu" and inputs.dtype == torch.float32 and dense
-        kernel = compiled_kernel() if fits and _differentiated(inputs) else None
-        outputs: Tensor = _ValueAndDerivative.apply(inputs, kernel) if kernel else functional.silu(inputs)
-        return outputs
-
-
-class _ValueAndDerivative(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, inputs: Tensor, kernel: Kernel) -> Tensor:  # noqa: ANN401
-        value, derivative = kernel(inputs)
-        ctx.save_for_backward(derivative)
+        if kernel is None:
+            return outputs
+        value = torch.empty_like(outputs)
+        kernel(outputs, value, outputs)  # its derivative takes the place of what nobody reads any more
+        ctx.save_for_backward(outputs)
         return value
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
-        (derivative,) = ctx.saved_tensors
-        return gradient * derivative, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
+        for derivative in ctx.saved_tensors:
+            gradient = gradient * derivative
+        layer = ctx.original
+        stand_in = gradient.new_empty_strided(ctx.shape, ctx.strides)  # of the input only shape and layout are read
+        geometry = (layer.stride, layer.padding, layer.dilation, False, (0, 0), layer.groups)
+        wanted = (True, False, False)
+        result = torch.ops.aten.convolution_backward(gradient, stand_in, layer.weight, None, *geometry, wanted)
+        return result[0], None, None
 
 
 class SqueezeExcitation(nn.Module):

@@ -21,12 +21,14 @@ static inline float exponential(float x) {
     return (p * r * r + r + 1.0f) * power;
 }
 
-void silu(const float *restrict x, float *restrict value, float *restrict derivative, int64_t n) {
+/* value or derivative may be x itself. */
+void silu(const float *x, float *value, float *derivative, int64_t n) {
 #pragma omp parallel for simd if (n > 16384) /* fewer do not pay for waking threads */
     for (int64_t i = 0; i < n; i++) {
-        float lowest = -x[i] > -87.0f ? -x[i] : -87.0f;
-        float sigmoid = 1.0f / (1.0f + exponential(lowest < 87.0f ? lowest : 87.0f));
-        float product = x[i] * sigmoid;
+        float input = x[i];
+        float exponent = -input > -87.0f ? -input : -87.0f;
+        float sigmoid = 1.0f / (1.0f + exponential(exponent < 87.0f ? exponent : 87.0f));
+        float product = input * sigmoid;
         value[i] = product;
         derivative[i] = sigmoid + product * (1.0f - sigmoid);
     }

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-Kernel = Callable[[Tensor], tuple[Tensor, Tensor]]
+Kernel = Callable[[Tensor, Tensor, Tensor], None]
 SOURCE = Path(__file__).with_name("silu.c")
 TOLERANCE = 2e-6
 # Numbers are taken for finite and zeros for unsigned so that limits become single instructions; divisions stay exact.
@@ -30,9 +30,10 @@ logger = logging.getLogger(__name__)
 
 @functools.cache
 def compiled_kernel() -> Kernel | None:
-    """Dense float32 on the CPU -> SiLU and its derivative; None where it cannot be compiled.
+    """A function of three tensors: input, and where SiLU and its derivative go; None where it cannot be compiled.
 
-    The compiler is ``cc``, or what the environment variable ``CC`` names.
+    The tensors are float32, on the CPU, and laid out alike without gaps; the last two may be the first. The compiler is
+    ``cc``, or what the environment variable ``CC`` names.
     """
     try:
         kernel = _compile(shlex.split(os.environ.get("CC") or "cc"))
@@ -58,10 +59,8 @@ def _compile(compiler: list[str]) -> Kernel:
         function = ctypes.CDLL(str(library)).silu
     function.argtypes, function.restype = [ctypes.c_void_p] * 3 + [ctypes.c_int64], None
 
-    def kernel(inputs: Tensor) -> tuple[Tensor, Tensor]:
-        value, derivative = torch.empty_like(inputs), torch.empty_like(inputs)
+    def kernel(inputs: Tensor, value: Tensor, derivative: Tensor) -> None:
         function(inputs.data_ptr(), value.data_ptr(), derivative.data_ptr(), inputs.numel())
-        return value, derivative
 
     return kernel
 
@@ -71,6 +70,7 @@ def _difference(kernel: Kernel) -> float:
     inputs = torch.linspace(-100, 100, 100_001, dtype=torch.float64).requires_grad_()
     value = functional.silu(inputs)
     (derivative,) = torch.autograd.grad(value.sum(), inputs)
-    found = kernel(inputs.detach().float())
+    found = torch.empty(2, len(inputs))
+    kernel(inputs.detach().float(), *found)
     pairs = zip(found, (value.detach(), derivative), strict=True)
     return max(float(((a - b).abs() / b.abs().clamp(min=1)).nan_to_num(nan=torch.inf).max()) for a, b in pairs)
