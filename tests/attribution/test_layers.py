@@ -92,6 +92,18 @@ def test_builds_no_graph_where_none_is_wanted(pair):
     torch.testing.assert_close(layer(inputs.detach()), original(inputs).detach())
 
 
+@pytest.mark.parametrize(("side", "product"), [(14, True), (15, False)])
+def test_few_pixels_are_multiplied_and_many_convolved_to_the_same_end(monkeypatch, side, product):
+    original, linear, calls = nn.Conv2d(8, 6, 1).requires_grad_(False), layers.functional.linear, []
+    monkeypatch.setattr(layers.functional, "linear", lambda *inputs: calls.append(1) or linear(*inputs))
+    inputs = numbers(0, 2, 8, side, side).contiguous(memory_format=torch.channels_last)
+    expected = output_and_gradient(original, inputs)
+    for found, wanted in zip(output_and_gradient(Convolution(original), inputs), expected, strict=True):
+        torch.testing.assert_close(found, wanted)
+        assert found.is_contiguous(memory_format=torch.channels_last)
+    assert bool(calls) == product
+
+
 def test_a_convolution_keeps_nothing_of_its_input():
     layer = Convolution(nn.Conv2d(8, 6, 3).requires_grad_(False))
     assert kept_by(layer) == []

@@ -13,6 +13,8 @@ from torch.nn import functional
 
 from xairank.attribution.silu import Kernel, compiled_kernel
 
+FEW_PIXELS = 14 * 14  # of a feature map
+
 
 class Convolution(nn.Module):
     """A convolution, and SiLU behind it, that keeps neither its input nor its output for the way back.
@@ -47,7 +49,11 @@ class _Convolve(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, original: nn.Conv2d, kernel: Kernel | None) -> Tensor:  # noqa: ANN401
         ctx.original, ctx.shape, ctx.strides = original, inputs.shape, inputs.stride()
-        outputs: Tensor = original(inputs)
+        ctx.weights = original.weight.flatten(1) if _is_small_product(original, inputs) else None
+        if ctx.weights is None:
+            outputs: Tensor = original(inputs)
+        else:
+            outputs = functional.linear(inputs.permute(0, 2, 3, 1), ctx.weights, original.bias).permute(0, 3, 1, 2)
         if kernel is None:
             return outputs
         value = torch.empty_like(outputs)
@@ -60,12 +66,21 @@ class _Convolve(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
         for derivative in ctx.saved_tensors:
             gradient = gradient * derivative
+        if ctx.weights is not None:
+            return (gradient.permute(0, 2, 3, 1) @ ctx.weights).permute(0, 3, 1, 2), None, None
         layer = ctx.original
         stand_in = gradient.new_empty_strided(ctx.shape, ctx.strides)  # of the input only shape and layout are read
         geometry = (layer.stride, layer.padding, layer.dilation, False, (0, 0), layer.groups)
         wanted = (True, False, False)
         result = torch.ops.aten.convolution_backward(gradient, stand_in, layer.weight, None, *geometry, wanted)
         return result[0], None, None
+
+
+def _is_small_product(layer: nn.Conv2d, inputs: Tensor) -> bool:
+    """Whether a layer mixes the channels of few pixels, which CPUs do sooner as a product than as a convolution."""
+    pointwise = layer.kernel_size == layer.stride == (1, 1) and layer.groups == 1 and layer.padding == (0, 0)
+    few = inputs.device.type == "cpu" and inputs.shape[2] * inputs.shape[3] <= FEW_PIXELS
+    return pointwise and few and inputs.is_contiguous(memory_format=torch.channels_last)
 
 
 class SqueezeExcitation(nn.Module):
@@ -77,12 +92,13 @@ class SqueezeExcitation(nn.Module):
 
     def __init__(self, original: SqueezeExcite) -> None:
         super().__init__()
-        self.gate = nn.Sequential(original.conv_reduce, original.act1, original.conv_expand, original.gate)
+        layers = _as_linear(original.conv_reduce), original.act1, _as_linear(original.conv_expand), original.gate
+        self.gate = nn.Sequential(*layers)
 
     def forward(self, features: Tensor) -> Tensor:
         """Feature map (B, C, h, w) -> the same shape."""
         if not _differentiated(features):
-            return features * self.gate(_mean(features))
+            return features * self.gate(features.mean(dim=(2, 3)))[..., None, None]
         outputs: Tensor = _Gated.apply(features, self.gate)
         return outputs
 
@@ -91,10 +107,10 @@ class _Gated(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor, gate: nn.Module) -> Tensor:  # noqa: ANN401
         with torch.enable_grad():  # a small graph of its own, from the means to the gates
-            ctx.means = _mean(features).detach().requires_grad_()
+            ctx.means = features.mean(dim=(2, 3)).requires_grad_()
             ctx.gates = gate(ctx.means)
         ctx.save_for_backward(features)
-        return features * ctx.gates.detach()
+        return features * ctx.gates.detach()[..., None, None]
 
     @staticmethod
     @once_differentiable
@@ -102,14 +118,18 @@ class _Gated(torch.autograd.Function):
         """With gates s(m), m the mean of x over n pixels: d/dx = s * g + s'(m)^T (sum of g * x) / n."""
         (features,) = ctx.saved_tensors
         products = gradient * features
-        of_gates = products.sum(dim=(2, 3), keepdim=True)
-        (of_means,) = torch.autograd.grad(ctx.gates, ctx.means, of_gates, retain_graph=True)
-        n_pixels = features.shape[2] * features.shape[3]
-        return torch.addcmul(of_means / n_pixels, gradient, ctx.gates.detach(), out=products), None
+        (of_means,) = torch.autograd.grad(ctx.gates, ctx.means, products.sum(dim=(2, 3)), retain_graph=True)
+        of_pixels = of_means[..., None, None] / (features.shape[2] * features.shape[3])
+        return torch.addcmul(of_pixels, gradient, ctx.gates.detach()[..., None, None], out=products), None
 
 
-def _mean(features: Tensor) -> Tensor:
-    return features.mean(dim=(2, 3), keepdim=True)
+def _as_linear(pointwise: nn.Conv2d) -> nn.Linear:
+    """A 1 x 1 convolution for a single pixel, which is sooner multiplied than convolved."""
+    linear = nn.Linear(pointwise.in_channels, pointwise.out_channels, bias=pointwise.bias is not None)
+    linear.weight = nn.Parameter(pointwise.weight.flatten(1), requires_grad=False)
+    if pointwise.bias is not None:
+        linear.bias = pointwise.bias
+    return linear
 
 
 def _differentiated(inputs: Tensor) -> bool:
