@@ -128,7 +128,7 @@ def _as_linear(pointwise: nn.Conv2d) -> nn.Linear:
     linear = nn.Linear(pointwise.in_channels, pointwise.out_channels, bias=pointwise.bias is not None)
     linear.weight = nn.Parameter(pointwise.weight.flatten(1), requires_grad=False)
     if pointwise.bias is not None:
-        linear.bias = pointwise.bias
+        linear.bias = nn.Parameter(pointwise.bias, requires_grad=False)
     return linear
 
 
