@@ -14,7 +14,7 @@ from xairank.attribution.protocol import Model, explaining
 
 CANDIDATES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 MOST_ON_A_CPU = 8  # larger batches gained less than a tenth on any that was measured, and take as much more memory
-REPEATS = 3
+REPEATS = 5
 WORTH = 0.95  # of the least time an image so far: a larger batch, which takes more memory, must be faster than that
 PATIENCE = 2  # sizes in a row that are not worth it end the search
 
