@@ -8,6 +8,8 @@ from torch.nn import functional
 
 from tests.attribution.networks import ENCODERS, images_and_targets, likely_targets, network, relative_error
 from xairank.attribution import FrozenModel, GradCAM, IntegratedGradients, Saliency, explain, freeze
+from xairank.attribution.layers import Convolution, SiLU
+from xairank.attribution.squeeze_excitation import SqueezeExcitation
 from xairank.models import EncoderDecoder
 from xairank.models.encoder import create_encoder
 
@@ -49,6 +51,17 @@ def test_the_prefix_is_affine_and_not_empty(encoder):
     middle = frozen.forward_prefix((0.25 * first + 0.75 * second)[None])
     torch.testing.assert_close(middle[0], 0.25 * ends[0] + 0.75 * ends[1])
     assert ends.shape[1] > 3  # behind the stem convolution
+
+
+def test_silu_and_excitation_are_taken_into_the_convolutions():
+    """16 blocks: all but the first expand with SiLU, all filter with SiLU and excitation; the head has SiLU once."""
+    rest = freeze(network("efficientnet_b0"), images_and_targets(1)[0])._halves["rest"]
+    convolutions = [module for module in rest.modules() if isinstance(module, Convolution)]
+    assert sum(convolution.activated for convolution in convolutions) == 15 + 16 + 1
+    assert sum(convolution.excitation is not None for convolution in convolutions) == 16
+    called = [type(rest.get_submodule(node.target)) for node in rest.graph.nodes if node.op == "call_module"]
+    assert called.count(SiLU) == 1  # behind the stem, where the prefix ends
+    assert SqueezeExcitation not in called
 
 
 def test_the_prefix_of_the_multitask_model_holds_normalisation_and_stem():

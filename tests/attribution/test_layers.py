@@ -4,8 +4,9 @@ from timm.models._efficientnet_blocks import SqueezeExcite
 from torch import nn
 
 from xairank.attribution import layers
-from xairank.attribution.layers import Convolution, SqueezeExcitation
-from xairank.attribution.silu import compiled_kernel
+from xairank.attribution.kernels import compiled_kernels
+from xairank.attribution.layers import Convolution, SiLU
+from xairank.attribution.squeeze_excitation import SqueezeExcitation
 
 
 def squeeze_excite(gate, **options):
@@ -16,8 +17,16 @@ def activated(**options):
     return nn.Sequential(nn.Conv2d(8, 16, **options), nn.SiLU())
 
 
+def excited(**options):
+    return nn.Sequential(*activated(**options), SqueezeExcite(16, act_layer=nn.SiLU))
+
+
 def with_silu(original):
     return Convolution(original[0], activated=True)
+
+
+def with_excitation(original):
+    return Convolution(original[0], activated=True, excitation=SqueezeExcitation(original[2]))
 
 
 LAYERS = {
@@ -31,7 +40,15 @@ LAYERS = {
     "depthwise with SiLU": (with_silu, lambda: activated(kernel_size=5, padding=2, groups=8)),
     "pointwise with SiLU": (with_silu, lambda: activated(kernel_size=1, bias=False)),
     "reflecting with SiLU": (with_silu, lambda: activated(kernel_size=3, padding=1, padding_mode="reflect")),
+    "depthwise with excitation": (with_excitation, lambda: excited(kernel_size=5, padding=2, groups=8)),
+    "pointwise with excitation": (with_excitation, lambda: excited(kernel_size=1)),
+    "excitation of one pixel": (with_excitation, lambda: excited(kernel_size=3, stride=9)),
+    "SiLU": (lambda original: SiLU(), nn.SiLU),
     "squeeze-excitation of efficientnet": (SqueezeExcitation, lambda: squeeze_excite(nn.Sigmoid, act_layer=nn.SiLU)),
+    "squeeze-excitation of fbnetv3": (
+        SqueezeExcitation,
+        lambda: squeeze_excite(nn.Hardsigmoid, act_layer=nn.Hardswish),
+    ),
     "squeeze-excitation of mobilenetv3": (SqueezeExcitation, lambda: squeeze_excite(nn.Hardsigmoid)),
 }
 
@@ -83,6 +100,14 @@ def test_a_second_backward_pass_finds_what_the_first_found(pair):
     assert torch.equal(first, torch.autograd.grad(output, inputs)[0])
 
 
+def test_a_second_backward_pass_is_refused_where_the_graph_was_not_kept(pair):
+    inputs = numbers(0, 3, 8, 5, 4).requires_grad_()
+    output = pair[0](inputs).square().sum()
+    torch.autograd.grad(output, inputs)
+    with pytest.raises(RuntimeError, match="backward through the graph a second time"):
+        torch.autograd.grad(output, inputs)
+
+
 def test_builds_no_graph_where_none_is_wanted(pair):
     layer, original = pair
     inputs = numbers(0, 3, 8, 5, 4).requires_grad_()
@@ -110,22 +135,35 @@ def test_a_convolution_keeps_nothing_of_its_input():
     assert (2, 8, 7, 7) in kept_by(layer.original)
 
 
-@pytest.mark.skipif(compiled_kernel() is None, reason="no C compiler that builds silu.c")
+needs_compiler = pytest.mark.skipif(compiled_kernels() is None, reason="no C compiler that builds kernels.c")
+
+
+@needs_compiler
 def test_a_convolution_keeps_the_derivative_of_silu_alone():
     assert kept_by(Convolution(nn.Conv2d(8, 6, 3).requires_grad_(False), activated=True)) == [(2, 6, 5, 5)]
 
 
-@pytest.mark.parametrize("with_kernel", [False, True])
-def test_silu_is_the_same_with_and_without_a_compiler(monkeypatch, with_kernel):
+@needs_compiler
+def test_a_convolution_with_excitation_keeps_the_feature_map_too():
+    assert kept_by(with_excitation(excited(kernel_size=3).requires_grad_(False))) == [(2, 16, 5, 5)] * 2
+
+
+@pytest.mark.parametrize("create", [activated, excited])
+def test_silu_is_the_same_with_and_without_a_compiler(monkeypatch, create):
     torch.manual_seed(0)
-    original = activated(kernel_size=3).requires_grad_(False)
-    if not with_kernel:
-        monkeypatch.setattr(layers, "compiled_kernel", lambda: None)
+    original = create(kernel_size=3).requires_grad_(False)
+    layer = with_silu(original) if create is activated else with_excitation(original)
     inputs = numbers(0, 3, 8, 7, 6)
-    for found, wanted in zip(
-        output_and_gradient(with_silu(original), inputs), output_and_gradient(original, inputs), strict=True
-    ):
+    expected = output_and_gradient(layer, inputs)
+    monkeypatch.setattr(layers, "compiled_kernels", lambda: None)
+    for found, wanted in zip(output_and_gradient(layer, inputs), expected, strict=True):
         torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize("options", [{"act_layer": nn.GELU}, {"gate_layer": nn.Tanh}])
+def test_squeeze_excitations_of_unknown_functions_are_left_as_they_are(options):
+    assert SqueezeExcitation.replaces(SqueezeExcite(8))
+    assert not SqueezeExcitation.replaces(SqueezeExcite(8, **options))
 
 
 def kept_by(layer):

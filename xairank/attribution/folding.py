@@ -6,16 +6,17 @@ changes what is computed, rounding aside.
 
 import operator
 from collections import Counter
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeVar, cast
 
 from timm.layers import BatchNormAct2d
-from timm.models._efficientnet_blocks import SqueezeExcite
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from xairank.attribution.layers import Convolution, SqueezeExcitation
+from xairank.attribution.layers import Convolution, SiLU
+from xairank.attribution.squeeze_excitation import SqueezeExcitation
 
 _AFFINE_MODULES = (nn.Conv2d, nn.AvgPool2d, nn.Identity, nn.Dropout)
+_Module = TypeVar("_Module", bound=nn.Module)
 _SUMS = (operator.add, operator.sub)
 _PRODUCTS = (operator.mul, operator.truediv)
 
@@ -37,8 +38,10 @@ def fold_and_split(network: nn.Module) -> Halves:
     graph = _Tracer().trace(network)
     _work_out_of_place(network)
     _fold_batch_norm(network, graph)
+    _drop_identities(network, graph)
     end = _end_of_affine_prefix(network, graph)
     _lighten_convolutions(network, graph, end)
+    _lighten_activations(network, graph)
     return _split(network, graph, end)
 
 
@@ -52,7 +55,7 @@ class _Tracer(fx.Tracer):
 
 def _lighten_squeeze_excitation(network: nn.Module) -> None:
     for name, module in list(network.named_modules()):
-        if type(module) is SqueezeExcite:
+        if SqueezeExcitation.replaces(module):
             network.set_submodule(name, SqueezeExcitation(module))
 
 
@@ -79,19 +82,42 @@ def _fold_batch_norm(network: nn.Module, graph: fx.Graph) -> None:
             network.set_submodule(str(node.target), activation)
 
 
-def _lighten_convolutions(network: nn.Module, graph: fx.Graph, cut: fx.Node) -> None:
-    """Puts :class:`Convolution` in the place of each, with the SiLU that alone reads it, but not across a cut."""
-    calls = _calls(graph)
+def _drop_identities(network: nn.Module, graph: fx.Graph) -> None:
     for node in list(graph.nodes):
+        if type(_module(network, node)) is nn.Identity:
+            node.replace_all_uses_with(node.args[0])
+            graph.erase_node(node)
+
+
+def _lighten_convolutions(network: nn.Module, graph: fx.Graph, cut: fx.Node) -> None:
+    """Puts :class:`Convolution` in the place of each, with what alone reads it, but not across a cut."""
+    calls = _calls(graph)
+    for node in graph.nodes:
         convolution = _module(network, node)
         if type(convolution) is not nn.Conv2d:  # a subclass may compute something else
             continue
-        reader = next(iter(node.users)) if len(node.users) == calls[node.target] == 1 and node is not cut else node
-        activated = type(_module(network, reader)) is nn.SiLU
-        network.set_submodule(str(node.target), Convolution(convolution, activated=activated))
-        if activated:
-            reader.replace_all_uses_with(node)
-            graph.erase_node(reader)
+        alone = node is not cut and calls[node.target] == 1
+        activation = _taken_out(network, graph, node, nn.SiLU) if alone else None
+        excitation = _taken_out(network, graph, node, SqueezeExcitation) if activation else None
+        light = Convolution(convolution, activated=activation is not None, excitation=excitation)
+        network.set_submodule(str(node.target), light)
+
+
+def _taken_out(network: nn.Module, graph: fx.Graph, node: fx.Node, kind: type[_Module]) -> _Module | None:
+    """Takes what alone reads a node out of the graph, if it is a module of this kind."""
+    reader = next(iter(node.users)) if len(node.users) == 1 else node
+    module = _module(network, reader)
+    if type(module) is not kind:
+        return None
+    reader.replace_all_uses_with(node)
+    graph.erase_node(reader)
+    return module
+
+
+def _lighten_activations(network: nn.Module, graph: fx.Graph) -> None:
+    for node in graph.nodes:
+        if type(_module(network, node)) is nn.SiLU:
+            network.set_submodule(str(node.target), SiLU())
 
 
 def _end_of_affine_prefix(network: nn.Module, graph: fx.Graph) -> fx.Node:

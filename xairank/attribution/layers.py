@@ -1,79 +1,136 @@
-"""Layers whose gradient, wanted for their input alone, takes less time and memory than PyTorch's.
+"""Convolutions and SiLU whose gradient, wanted for their input alone, takes less time and memory than PyTorch's.
 
 Each computes what its original computes, and may be differentiated once, not twice.
 """
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
-from timm.models._efficientnet_blocks import SqueezeExcite
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from xairank.attribution.silu import Kernel, compiled_kernel
+from xairank.attribution.kernels import Kernels, compiled_kernels
+from xairank.attribution.squeeze_excitation import Gates, SqueezeExcitation, is_differentiated
 
 FEW_PIXELS = 14 * 14  # of a feature map
 
 
 class Convolution(nn.Module):
-    """A convolution, and SiLU behind it, that keeps neither its input nor its output for the way back.
+    """A convolution, and what alone reads it, that keeps as little as possible for the way back.
 
-    The gradient of the weights would need the input; that of SiLU needs its derivative, computed along with its value.
+    The gradient of the weights would need the input, which is not kept; that of SiLU needs its derivative, which is
+    computed along with its value and takes the place of the convolution's output.
 
     Args:
         original: Its weights are shared.
         activated: Whether SiLU follows: ``x * sigmoid(x)`` (Elfwing et al., 2018).
+        excitation: What follows SiLU, if it does.
     """
 
-    def __init__(self, original: nn.Conv2d, *, activated: bool = False) -> None:
+    def __init__(
+        self, original: nn.Conv2d, *, activated: bool = False, excitation: SqueezeExcitation | None = None
+    ) -> None:
         super().__init__()
-        self.original = original
-        self.activated = activated
+        self.original, self.activated, self.excitation = original, activated, excitation
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(B, c, y, x) -> (B, C, h, w)."""
-        on_cpu = inputs.device.type == "cpu" and inputs.dtype == torch.float32
-        kernel = compiled_kernel() if self.activated and on_cpu and _differentiated(inputs) else None
         plain_padding = self.original.padding_mode == "zeros" and not isinstance(self.original.padding, str)
-        if not (_differentiated(inputs) and plain_padding):
-            outputs: Tensor = self.original(inputs)
-        elif kernel:
-            return cast(Tensor, _Convolve.apply(inputs, self.original, kernel))
-        else:
-            outputs = _Convolve.apply(inputs, self.original, None)
-        return functional.silu(outputs) if self.activated else outputs
+        if not (is_differentiated(inputs) and plain_padding):
+            return self._rest(self.original(inputs))
+        kernels = _kernels_for(inputs) if self.activated else None
+        outputs: Tensor = _Convolve.apply(inputs, self.original, kernels, self.excitation)
+        return outputs if kernels else self._rest(outputs)
+
+    def _rest(self, outputs: Tensor) -> Tensor:
+        outputs = functional.silu(outputs) if self.activated else outputs
+        return self.excitation(outputs) if self.excitation else outputs
+
+
+class SiLU(nn.Module):
+    """``x * sigmoid(x)`` (Elfwing et al., 2018), by the compiled kernel where it can serve."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Any shape -> the same shape."""
+        kernels = _kernels_for(inputs) if inputs.dim() == 4 and is_differentiated(inputs) else None
+        return cast(Tensor, _Activate.apply(inputs, kernels)) if kernels else functional.silu(inputs)
 
 
 class _Convolve(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, original: nn.Conv2d, kernel: Kernel | None) -> Tensor:  # noqa: ANN401
+    def forward(
+        ctx: Any,  # noqa: ANN401
+        inputs: Tensor,
+        original: nn.Conv2d,
+        kernels: Kernels | None,
+        excitation: SqueezeExcitation | None,
+    ) -> Tensor:
         ctx.original, ctx.shape, ctx.strides = original, inputs.shape, inputs.stride()
         ctx.weights = original.weight.flatten(1) if _is_small_product(original, inputs) else None
         if ctx.weights is None:
             outputs: Tensor = original(inputs)
         else:
             outputs = functional.linear(inputs.permute(0, 2, 3, 1), ctx.weights, original.bias).permute(0, 3, 1, 2)
-        if kernel is None:
+        if kernels is None:
             return outputs
-        value = torch.empty_like(outputs)
-        kernel(outputs, value, outputs)  # its derivative takes the place of what nobody reads any more
-        ctx.save_for_backward(outputs)
-        return value
+        outputs = outputs.contiguous(memory_format=torch.channels_last)
+        return _activated(ctx, kernels, outputs, outputs, excitation)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
-        for derivative in ctx.saved_tensors:
-            gradient = gradient * derivative
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:  # noqa: ANN401
+        if ctx.saved_tensors:
+            gradient = _activation_gradient(ctx, gradient)
         if ctx.weights is not None:
-            return (gradient.permute(0, 2, 3, 1) @ ctx.weights).permute(0, 3, 1, 2), None, None
+            return (gradient.permute(0, 2, 3, 1) @ ctx.weights).permute(0, 3, 1, 2), None, None, None
         layer = ctx.original
         stand_in = gradient.new_empty_strided(ctx.shape, ctx.strides)  # of the input only shape and layout are read
         geometry = (layer.stride, layer.padding, layer.dilation, False, (0, 0), layer.groups)
         wanted = (True, False, False)
         result = torch.ops.aten.convolution_backward(gradient, stand_in, layer.weight, None, *geometry, wanted)
-        return result[0], None, None
+        return result[0], None, None, None
+
+
+class _Activate(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, kernels: Kernels) -> Tensor:  # noqa: ANN401
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        return _activated(ctx, kernels, inputs, torch.empty_like(inputs))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        return _activation_gradient(ctx, gradient), None
+
+
+def _activated(
+    ctx: Any,  # noqa: ANN401
+    kernels: Kernels,
+    inputs: Tensor,
+    derivative: Tensor,
+    excitation: SqueezeExcitation | None = None,
+) -> Tensor:
+    """SiLU, and the excitation where there is one; the derivative is written, and may take the inputs' place."""
+    features = kernels.silu(inputs, derivative)
+    ctx.kernels = kernels
+    if excitation is None:
+        ctx.save_for_backward(derivative)
+        return features
+    ctx.save_for_backward(derivative, features)
+    ctx.gates = Gates(excitation, features)
+    return features * ctx.gates.factors
+
+
+def _activation_gradient(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
+    derivative, *features = ctx.saved_tensors
+    result = torch.empty_like(derivative) if _graph_is_kept() else derivative
+    if not features:
+        return torch.mul(gradient, derivative, out=result)
+    gradient = gradient.contiguous(memory_format=torch.channels_last)
+    of_pixels = ctx.gates.pixel_gradient(ctx.kernels.sum_of_products(gradient, *features))
+    return cast(Tensor, ctx.kernels.chain(gradient, ctx.gates.values, of_pixels, derivative, result))
 
 
 def _is_small_product(layer: nn.Conv2d, inputs: Tensor) -> bool:
@@ -83,54 +140,11 @@ def _is_small_product(layer: nn.Conv2d, inputs: Tensor) -> bool:
     return pointwise and few and inputs.is_contiguous(memory_format=torch.channels_last)
 
 
-class SqueezeExcitation(nn.Module):
-    """``x * gate(mean(x))``, channel by channel (Hu et al., CVPR 2018), with fewer passes over x on the way back.
-
-    Args:
-        original: timm's module; its layers are shared.
-    """
-
-    def __init__(self, original: SqueezeExcite) -> None:
-        super().__init__()
-        layers = _as_linear(original.conv_reduce), original.act1, _as_linear(original.conv_expand), original.gate
-        self.gate = nn.Sequential(*layers)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Feature map (B, C, h, w) -> the same shape."""
-        if not _differentiated(features):
-            return features * self.gate(features.mean(dim=(2, 3)))[..., None, None]
-        outputs: Tensor = _Gated.apply(features, self.gate)
-        return outputs
+def _kernels_for(inputs: Tensor) -> Kernels | None:
+    return compiled_kernels() if inputs.device.type == "cpu" and inputs.dtype == torch.float32 else None
 
 
-class _Gated(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, features: Tensor, gate: nn.Module) -> Tensor:  # noqa: ANN401
-        with torch.enable_grad():  # a small graph of its own, from the means to the gates
-            ctx.means = features.mean(dim=(2, 3)).requires_grad_()
-            ctx.gates = gate(ctx.means)
-        ctx.save_for_backward(features)
-        return features * ctx.gates.detach()[..., None, None]
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
-        """With gates s(m), m the mean of x over n pixels: d/dx = s * g + s'(m)^T (sum of g * x) / n."""
-        (features,) = ctx.saved_tensors
-        products = gradient * features
-        (of_means,) = torch.autograd.grad(ctx.gates, ctx.means, products.sum(dim=(2, 3)), retain_graph=True)
-        of_pixels = of_means[..., None, None] / (features.shape[2] * features.shape[3])
-        return torch.addcmul(of_pixels, gradient, ctx.gates.detach()[..., None, None], out=products), None
-
-
-def _as_linear(pointwise: nn.Conv2d) -> nn.Linear:
-    """A 1 x 1 convolution for a single pixel, which is sooner multiplied than convolved."""
-    linear = nn.Linear(pointwise.in_channels, pointwise.out_channels, bias=pointwise.bias is not None)
-    linear.weight = nn.Parameter(pointwise.weight.flatten(1), requires_grad=False)
-    if pointwise.bias is not None:
-        linear.bias = nn.Parameter(pointwise.bias, requires_grad=False)
-    return linear
-
-
-def _differentiated(inputs: Tensor) -> bool:
-    return inputs.requires_grad and torch.is_grad_enabled()
+def _graph_is_kept() -> bool:
+    """Whether this backward pass may not be the last, so that nothing it reads may be overwritten."""
+    is_kept: Callable[[], bool] = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True)
+    return is_kept()

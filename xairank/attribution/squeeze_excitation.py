@@ -1,0 +1,101 @@
+"""Squeeze-and-excitation with fewer passes over the feature map on the way back, and its gradient by hand."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from timm.models._efficientnet_blocks import SqueezeExcite
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+_aten = torch.ops.aten
+# The gradients of what may stand in a squeeze-and-excitation, from the gradient of its output and its input.
+_GRADIENTS: dict[type, Callable[[Tensor, Tensor], Tensor]] = {
+    nn.SiLU: _aten.silu_backward,
+    nn.ReLU: lambda gradient, inputs: _aten.threshold_backward(gradient, inputs, 0),
+    nn.Hardsigmoid: _aten.hardsigmoid_backward,
+    nn.Hardswish: _aten.hardswish_backward,
+    nn.Sigmoid: lambda gradient, inputs: _aten.sigmoid_backward(gradient, inputs.sigmoid()),
+}
+
+
+class SqueezeExcitation(nn.Module):
+    """``x * gate(mean(x))``, channel by channel (Hu et al., CVPR 2018).
+
+    Args:
+        original: One of timm's that :meth:`replaces`; its layers are shared.
+    """
+
+    def __init__(self, original: SqueezeExcite) -> None:
+        super().__init__()
+        # Functions of the same kind, but not in place: their inputs are read again on the way back.
+        self.reduce, self.activation = _as_linear(original.conv_reduce), type(original.act1)()
+        self.expand, self.gate = _as_linear(original.conv_expand), type(original.gate)()
+
+    @staticmethod
+    def replaces(module: nn.Module) -> bool:
+        """Whether a module is of the kind that this one computes."""
+        return type(module) is SqueezeExcite and {type(module.act1), type(module.gate)} <= set(_GRADIENTS)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Feature map (B, C, h, w) -> the same shape."""
+        if not is_differentiated(features):
+            return features * Gates(self, features).factors
+        outputs: Tensor = _Gate.apply(features, self)
+        return outputs
+
+
+class Gates:
+    """What a squeeze-and-excitation multiplies a feature map with.
+
+    With gates s(m), m the mean of x over n pixels: d/dx = s * g + s'(m)^T (sum of g * x) / n.
+    """
+
+    def __init__(self, excitation: SqueezeExcitation, features: Tensor) -> None:
+        self.excitation = excitation
+        self.n_pixels = features.shape[2] * features.shape[3]
+        self.hidden = excitation.reduce(features.mean(dim=(2, 3)))
+        self.logits = excitation.expand(excitation.activation(self.hidden))
+        self.values: Tensor = excitation.gate(self.logits)
+
+    @property
+    def factors(self) -> Tensor:
+        """(B, C, 1, 1)."""
+        return self.values[..., None, None]
+
+    def pixel_gradient(self, of_values: Tensor) -> Tensor:
+        """The gradients of the gates (B, C) -> the second term of the gradient of the feature map, (B, C)."""
+        layer = self.excitation
+        of_logits = _GRADIENTS[type(layer.gate)](of_values, self.logits)
+        of_hidden = _GRADIENTS[type(layer.activation)](of_logits @ layer.expand.weight, self.hidden)
+        return of_hidden @ layer.reduce.weight / self.n_pixels
+
+
+class _Gate(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, excitation: SqueezeExcitation) -> Tensor:  # noqa: ANN401
+        ctx.save_for_backward(features)
+        ctx.gates = Gates(excitation, features)
+        return features * ctx.gates.factors
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        (features,) = ctx.saved_tensors
+        products = gradient * features
+        of_pixels = ctx.gates.pixel_gradient(products.sum(dim=(2, 3)))[..., None, None]
+        return torch.addcmul(of_pixels, gradient, ctx.gates.factors, out=products), None
+
+
+def _as_linear(pointwise: nn.Conv2d) -> nn.Linear:
+    """A 1 x 1 convolution for a single pixel, which is sooner multiplied than convolved."""
+    linear = nn.Linear(pointwise.in_channels, pointwise.out_channels, bias=pointwise.bias is not None)
+    linear.weight = nn.Parameter(pointwise.weight.flatten(1), requires_grad=False)
+    if pointwise.bias is not None:
+        linear.bias = nn.Parameter(pointwise.bias, requires_grad=False)
+    return linear
+
+
+def is_differentiated(inputs: Tensor) -> bool:
+    """Whether a gradient with respect to these may be wanted."""
+    return inputs.requires_grad and torch.is_grad_enabled()
