@@ -115,6 +115,21 @@ def test_a_network_that_cannot_be_traced_is_explained_as_it_is_with_a_warning(ca
         torch.testing.assert_close(maps, expected[name][0])
 
 
+class BranchingInPlace(Branching):
+    """Overwrites the images, too."""
+
+    def forward_features(self, images):
+        return super().forward_features(images.mul_(0.5))
+
+
+def test_a_network_explained_as_it_is_leaves_the_images_alone():
+    images, targets = torch.rand(2, 3, 16, 16), torch.tensor([1, 3])
+    before = images.clone()
+    frozen = freeze(BranchingInPlace(), images)
+    explain(METHODS, frozen, images, targets)
+    assert torch.equal(images, before)
+
+
 class Counting(nn.Module):
     """Another function at each call, whatever the copy, so that no trace of it holds."""
 

@@ -150,7 +150,10 @@ def _split(network: nn.Module, graph: fx.Graph, end: fx.Node) -> Halves:
     for node in nodes[:cut]:
         values[node] = prefix.node_copy(node, values.__getitem__)
     prefix.output(values[end])
-    values = {end: rest.placeholder("prefix")}
+    start = rest.placeholder("prefix")
+    if any(reader.op != "call_module" for reader in end.users):  # modules were told not to work in place
+        start = rest.call_method("clone", (start,))
+    values = {end: start}
     for node in nodes[:cut]:
         if node.op == "get_attr":  # a constant may be used on both sides
             values[node] = rest.node_copy(node)

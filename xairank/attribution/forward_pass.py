@@ -50,7 +50,7 @@ class ForwardPass:
             features = self.forward_rest(prefix)
         self.features = features.detach()
         self._features = self.features.detach().requires_grad_()
-        logits = model.forward_head(self._features.clone())  # and so may a head
+        logits = model.forward_head(self._features.clone())  # a head may work in place
         self.logits = logits.detach()
         self.targets = self.logits.argmax(dim=1) if targets is None else targets
         _check_targets(self.targets, self.logits.shape[1])
@@ -67,8 +67,9 @@ class ForwardPass:
 
     def forward_rest(self, prefix: Tensor) -> Tensor:
         """Output of the affine prefix (B, c, y, x) -> feature map (B, C, h, w)."""
-        rest = getattr(self.model, "forward_rest", self.model.forward_features)
-        output: Tensor = rest(prefix.clone())  # it may start with an activation in place
+        rest = getattr(self.model, "forward_rest", None)
+        # A frozen model leaves its input as it is; any other may start with an activation in place.
+        output: Tensor = rest(prefix) if rest else self.model.forward_features(prefix.clone())
         return output
 
     @cached_property

@@ -38,7 +38,7 @@ class FrozenModel(nn.Module):
         return output
 
     def forward_rest(self, prefix: Tensor) -> Tensor:
-        """Output of the affine prefix (B, c, y, x) -> feature map (B, C, h, w)."""
+        """Output of the affine prefix (B, c, y, x), left as it is -> feature map (B, C, h, w)."""
         features: Tensor = self._halves["rest"](prefix)
         return features
 
@@ -50,6 +50,14 @@ class FrozenModel(nn.Module):
         """Feature map (B, C, h, w) -> logits (B, classes)."""
         logits: Tensor = self._model.forward_head(features)  # type: ignore[operator]
         return logits
+
+
+class _Unfolded(Features):
+    """A model as it is, but it leaves its input alone even where it works in place."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) -> feature map (B, C, h, w)."""
+        return super().forward(images.clone())
 
 
 def freeze(model: Model, images: Tensor, *, batch_limit: int = BATCH_LIMIT) -> FrozenModel:
@@ -69,7 +77,7 @@ def freeze(model: Model, images: Tensor, *, batch_limit: int = BATCH_LIMIT) -> F
 
 def _freeze(original: nn.Module, images: Tensor, batch_limit: int) -> FrozenModel:
     plain = copy.deepcopy(original).eval().requires_grad_(False)
-    frozen = FrozenModel(plain, Halves(nn.Identity(), Features(plain)), batch_limit)
+    frozen = FrozenModel(plain, Halves(nn.Identity(), _Unfolded(plain)), batch_limit)
     try:
         folded = copy.deepcopy(plain)
         candidate = FrozenModel(folded, fold_and_split(Features(folded)), batch_limit)

@@ -98,7 +98,8 @@ class IntegratedGradients(AttributionMethod):
         for begin in range(0, n_pairs, forward.batch_limit):
             end = min(begin + forward.batch_limit, n_pairs)
             batch = list(_by_image(begin, end, n_steps))
-            inputs = torch.cat([torch.addcmul(start[i], positions[steps], difference[i]) for i, steps in batch])
+            points = [torch.addcmul(start[i], positions[steps], difference[i]) for i, steps in batch]
+            inputs = torch.cat(points) if len(points) > 1 else points[0]
             images = torch.cat([rows.new_full((steps.stop - steps.start,), i) for i, steps in batch])
             gradients = forward.prefix_gradients(inputs, forward.targets[rows[images]])
             # Summed as (y, x, c), which is how channels-last gradients lie in memory.
