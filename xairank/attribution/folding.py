@@ -6,7 +6,8 @@ changes what is computed, rounding aside.
 
 import operator
 from collections import Counter
-from typing import NamedTuple, TypeVar, cast
+from collections.abc import Callable
+from typing import NamedTuple, cast
 
 from timm.layers import BatchNormAct2d
 from torch import Tensor, fx, nn
@@ -16,7 +17,6 @@ from xairank.attribution.layers import Convolution, SiLU
 from xairank.attribution.squeeze_excitation import SqueezeExcitation
 
 _AFFINE_MODULES = (nn.Conv2d, nn.AvgPool2d, nn.Identity, nn.Dropout)
-_Module = TypeVar("_Module", bound=nn.Module)
 _SUMS = (operator.add, operator.sub)
 _PRODUCTS = (operator.mul, operator.truediv)
 
@@ -97,17 +97,24 @@ def _lighten_convolutions(network: nn.Module, graph: fx.Graph, cut: fx.Node) -> 
         if type(convolution) is not nn.Conv2d:  # a subclass may compute something else
             continue
         alone = node is not cut and calls[node.target] == 1
-        activation = _taken_out(network, graph, node, nn.SiLU) if alone else None
-        excitation = _taken_out(network, graph, node, SqueezeExcitation) if activation else None
-        light = Convolution(convolution, activated=activation is not None, excitation=excitation)
+        activated = alone and _take_out(network, graph, node, lambda module: type(module) is nn.SiLU)
+        excitation = _take_out(network, graph, node, _gates_by_sigmoid) if activated else None
+        excitation = cast(SqueezeExcitation | None, excitation)
+        light = Convolution(convolution, activated=bool(activated), excitation=excitation)
         network.set_submodule(str(node.target), light)
 
 
-def _taken_out(network: nn.Module, graph: fx.Graph, node: fx.Node, kind: type[_Module]) -> _Module | None:
-    """Takes what alone reads a node out of the graph, if it is a module of this kind."""
+def _gates_by_sigmoid(module: nn.Module | None) -> bool:
+    return isinstance(module, SqueezeExcitation) and type(module.gate) is nn.Sigmoid
+
+
+def _take_out(
+    network: nn.Module, graph: fx.Graph, node: fx.Node, wanted: Callable[[nn.Module | None], bool]
+) -> nn.Module | None:
+    """Takes the module that alone reads a node out of the graph, if it is the wanted one."""
     reader = next(iter(node.users)) if len(node.users) == 1 else node
     module = _module(network, reader)
-    if type(module) is not kind:
+    if not wanted(module):
         return None
     reader.replace_all_uses_with(node)
     graph.erase_node(reader)

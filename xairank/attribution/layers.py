@@ -26,7 +26,7 @@ class Convolution(nn.Module):
     Args:
         original: Its weights are shared.
         activated: Whether SiLU follows: ``x * sigmoid(x)`` (Elfwing et al., 2018).
-        excitation: What follows SiLU, if it does.
+        excitation: What follows SiLU, if it does; its gate is a sigmoid.
     """
 
     def __init__(
@@ -118,18 +118,21 @@ def _activated(
     if excitation is None:
         ctx.save_for_backward(derivative)
         return features
-    ctx.save_for_backward(derivative, features)
     ctx.gates = Gates(excitation, features)
-    return features * ctx.gates.factors
+    gated = features.mul_(ctx.gates.factors)
+    ctx.save_for_backward(derivative, gated)
+    return gated
 
 
 def _activation_gradient(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
-    derivative, *features = ctx.saved_tensors
+    derivative, *gated = ctx.saved_tensors
     result = torch.empty_like(derivative) if _graph_is_kept() else derivative
-    if not features:
+    if not gated:
         return torch.mul(gradient, derivative, out=result)
     gradient = gradient.contiguous(memory_format=torch.channels_last)
-    of_pixels = ctx.gates.pixel_gradient(ctx.kernels.sum_of_products(gradient, *features))
+    # The gradient of the gates s is the sum of g * x, their derivative s * (1 - s), and the gated map holds s * x.
+    of_logits = ctx.kernels.sum_of_products(gradient, *gated) * (1 - ctx.gates.values)
+    of_pixels = ctx.gates.pixel_gradient(of_logits)
     return cast(Tensor, ctx.kernels.chain(gradient, ctx.gates.values, of_pixels, derivative, result))
 
 

@@ -63,10 +63,9 @@ class Gates:
         """(B, C, 1, 1)."""
         return self.values[..., None, None]
 
-    def pixel_gradient(self, of_values: Tensor) -> Tensor:
-        """The gradients of the gates (B, C) -> the second term of the gradient of the feature map, (B, C)."""
+    def pixel_gradient(self, of_logits: Tensor) -> Tensor:
+        """The gradients of the gates' logits (B, C) -> the second term of that of the feature map, (B, C)."""
         layer = self.excitation
-        of_logits = _GRADIENTS[type(layer.gate)](of_values, self.logits)
         of_hidden = _GRADIENTS[type(layer.activation)](of_logits @ layer.expand.weight, self.hidden)
         return of_hidden @ layer.reduce.weight / self.n_pixels
 
@@ -83,7 +82,8 @@ class _Gate(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
         (features,) = ctx.saved_tensors
         products = gradient * features
-        of_pixels = ctx.gates.pixel_gradient(products.sum(dim=(2, 3)))[..., None, None]
+        of_logits = _GRADIENTS[type(ctx.gates.excitation.gate)](products.sum(dim=(2, 3)), ctx.gates.logits)
+        of_pixels = ctx.gates.pixel_gradient(of_logits)[..., None, None]
         return torch.addcmul(of_pixels, gradient, ctx.gates.factors, out=products), None
 
 
