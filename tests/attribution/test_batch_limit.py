@@ -13,7 +13,7 @@ def frozen():
 @pytest.mark.parametrize(
     ("cost", "expected", "tried"),
     [
-        (lambda batch: 10 + batch, 128, 256),  # a fixed cost a pass: larger is better, until it is not worth it
+        (lambda batch: 5 + batch, 128, 256),  # a fixed cost a pass: larger is better, until it is not worth it
         (lambda batch: 10 + batch + (batch**2 / 8), 8, 32),  # a cache: stops soon after it gets worse
         (lambda batch: batch**2, 1, 4),
     ],
