@@ -13,7 +13,7 @@ def frozen():
 @pytest.mark.parametrize(
     ("cost", "expected", "tried"),
     [
-        (lambda batch: 5 + batch, 128, 256),  # a fixed cost a pass: larger is better, until it is not worth it
+        (lambda batch: 10 + batch, 128, 256),  # a fixed cost a pass: larger is better, until it is not worth it
         (lambda batch: 10 + batch + (batch**2 / 8), 8, 32),  # a cache: stops soon after it gets worse
         (lambda batch: batch**2, 1, 4),
     ],
@@ -26,7 +26,7 @@ def test_chooses_the_batch_with_the_least_time_an_image(frozen, monkeypatch, cos
         return cost(len(inputs))
 
     monkeypatch.setattr(batch_limit, "_seconds", seconds)
-    monkeypatch.setattr(batch_limit, "MOST_ON_A_CPU", 256)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 128)
     assert measure_batch_limit(frozen, images_and_targets(1)[0]) == expected
     assert max(batches) == tried
 
@@ -40,7 +40,8 @@ def test_a_size_has_a_pass_that_does_not_count(frozen, monkeypatch):
         return 1000 if first else 1  # as where memory is handed out, or kernels are compiled
 
     monkeypatch.setattr(batch_limit, "_seconds", seconds)
-    assert measure_batch_limit(frozen, images_and_targets(1)[0]) == batch_limit.MOST_ON_A_CPU
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    assert measure_batch_limit(frozen, images_and_targets(1)[0]) == 8  # two a thread
 
 
 def test_stops_where_memory_ends(frozen, monkeypatch):
@@ -50,6 +51,7 @@ def test_stops_where_memory_ends(frozen, monkeypatch):
         return 1.0 + len(inputs)
 
     monkeypatch.setattr(batch_limit, "_seconds", seconds)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
     assert measure_batch_limit(frozen, images_and_targets(1)[0]) == 4
 
 
