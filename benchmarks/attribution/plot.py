@@ -5,6 +5,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
+from matplotlib.ticker import LogLocator
 
 ORDER = ("xairank", "captum tuned", "captum", "torch-cam", "as released")
 
@@ -18,12 +19,12 @@ def plot(table: pd.DataFrame, varied: str, path: Path) -> None:
         table.loc[table["methods"].str.contains(r"\+"), "methods"] = "all three"
         grid = sns.catplot(
             table, kind="bar", x="encoder", y="ms_an_image", hue="contender", hue_order=present, col="methods",
-            col_wrap=2, estimator="median", errorbar=("pi", 100), err_kws={"linewidth": 1}, height=2.6, aspect=1.7,
-            sharey=False,
+            col_wrap=min(2, table["methods"].nunique()), estimator="median", errorbar=("pi", 100),
+            err_kws={"linewidth": 1}, height=2.6, aspect=1.7, sharey=False,
         )  # fmt: skip
-        grid.set_axis_labels("", "ms an image (median, range of rounds)")
+        grid.set_axis_labels("", "ms an image")
         grid.set_titles("{col_name}")
-        grid.tick_params(axis="x", labelrotation=12)
+        grid.tick_params(axis="x", labelrotation=12 if table["encoder"].nunique() > 1 else 0)
     else:
         grid = sns.relplot(
             table, kind="line", x=varied, y="ms_an_image", hue="contender", hue_order=present, style="contender",
@@ -31,8 +32,16 @@ def plot(table: pd.DataFrame, varied: str, path: Path) -> None:
             errorbar=("pi", 100), markers=True, dashes=False, height=2.6, aspect=1.7,
         )  # fmt: skip
         grid.set(xscale="log", yscale="log")
-        grid.set_axis_labels(varied, "ms an image (median, range of rounds)")
+        values = sorted(table[varied].unique())
+        for axes in grid.axes.flat:
+            axes.set_xticks(values, labels=[str(value) for value in values])
+            axes.minorticks_off()
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter("{x:g}")
+        grid.set_axis_labels(varied, "ms an image")
         grid.set_titles("{col_name}")
-    grid.figure.suptitle(f"{table['hardware'].iloc[0]}, {table['threads'].iloc[0]} threads", y=1.02, fontsize=9)
+    grid.figure.suptitle(
+        f"{table['hardware'].iloc[0]}, {table['threads'].iloc[0]} threads: medians, range of rounds", y=1.02, fontsize=9
+    )
     grid.savefig(path, dpi=150)
     plt.close(grid.figure)
