@@ -119,7 +119,8 @@ def test_builds_no_graph_where_none_is_wanted(pair):
 
 @pytest.mark.parametrize(("side", "product"), [(14, True), (15, False)])
 def test_few_pixels_are_multiplied_and_many_convolved_to_the_same_end(monkeypatch, side, product):
-    original, linear, calls = nn.Conv2d(8, 6, 1).requires_grad_(False), layers.functional.linear, []
+    original = nn.Conv2d(8, 6, 1).requires_grad_(False).to(memory_format=torch.channels_last)
+    linear, calls = layers.functional.linear, []
     monkeypatch.setattr(layers.functional, "linear", lambda *inputs: calls.append(1) or linear(*inputs))
     inputs = numbers(0, 2, 8, side, side).contiguous(memory_format=torch.channels_last)
     expected = output_and_gradient(original, inputs)

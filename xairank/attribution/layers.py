@@ -67,7 +67,7 @@ class _Convolve(torch.autograd.Function):
         kernels: Kernels | None,
         excitation: SqueezeExcitation | None,
     ) -> Tensor:
-        ctx.original, ctx.shape, ctx.strides = original, inputs.shape, inputs.stride()
+        ctx.original, ctx.size = original, inputs.shape[2:]
         ctx.weights = original.weight.flatten(1) if _is_small_product(original, inputs) else None
         if ctx.weights is None:
             outputs: Tensor = original(inputs)
@@ -85,12 +85,7 @@ class _Convolve(torch.autograd.Function):
             gradient = _activation_gradient(ctx, gradient)
         if ctx.weights is not None:
             return (gradient.permute(0, 2, 3, 1) @ ctx.weights).permute(0, 3, 1, 2), None, None, None
-        layer = ctx.original
-        stand_in = gradient.new_empty_strided(ctx.shape, ctx.strides)  # of the input only shape and layout are read
-        geometry = (layer.stride, layer.padding, layer.dilation, False, (0, 0), layer.groups)
-        wanted = (True, False, False)
-        result = torch.ops.aten.convolution_backward(gradient, stand_in, layer.weight, None, *geometry, wanted)
-        return result[0], None, None, None
+        return _transposed(ctx.original, gradient, ctx.size), None, None, None
 
 
 class _Activate(torch.autograd.Function):
@@ -134,6 +129,15 @@ def _activation_gradient(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
     of_logits = ctx.kernels.sum_of_products(gradient, *gated) * (1 - ctx.gates.values)
     of_pixels = ctx.gates.pixel_gradient(of_logits)
     return cast(Tensor, ctx.kernels.chain(gradient, ctx.gates.values, of_pixels, derivative, result))
+
+
+def _transposed(layer: nn.Conv2d, gradient: Tensor, size: torch.Size) -> Tensor:
+    """The gradient of a convolution's input, (y, x) = size: the transposed convolution of that of its output."""
+    padding = cast(tuple[int, ...], layer.padding)
+    geometry = zip(size, padding, layer.dilation, layer.kernel_size, layer.stride, strict=True)
+    unread = [(pixels + 2 * pad - gap * (kernel - 1) - 1) % stride for pixels, pad, gap, kernel, stride in geometry]
+    arguments = layer.weight, None, layer.stride, padding, unread, layer.groups, layer.dilation
+    return functional.conv_transpose2d(gradient, *arguments)
 
 
 def _is_small_product(layer: nn.Conv2d, inputs: Tensor) -> bool:
