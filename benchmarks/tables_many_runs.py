@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.runs_fixture import write_fake_sweep
 
-READ = "from pathlib import Path; import sys; from xairank.sweeps import read_sweep; read_sweep(Path(sys.argv[1]))"
+READ = "from pathlib import Path; import sys; from xairank.runs.sweep import read_sweep; read_sweep(Path(sys.argv[1]))"
 
 
 def main() -> None:

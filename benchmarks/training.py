@@ -23,10 +23,10 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import functional as transforms
 
+from xairank.attribution.acceleration.memory import freed_memory_kept
 from xairank.data.datamodule import Samples, Selections
 from xairank.data.decoding import decode
 from xairank.data.faults import Faults
-from xairank.memory import freed_memory_kept
 from xairank.models import EncoderDecoder, MultitaskModule
 
 CLASSES = ["crack", "hole"]

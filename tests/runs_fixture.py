@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xairank.runs import RunFolder
+from xairank.runs.folder import RunFolder
 
 METHODS = ("gradcam", "saliency", "integrated_gradients")
 CLASSES = ("crack", "cut", "hole", "print")

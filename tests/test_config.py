@@ -4,9 +4,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from xairank.config import RULES, flatten, require_keys, validate
+from xairank.config import CONFIGURATION, RULES, flatten, require_keys, validate
 from xairank.errors import UserError
-from xairank.train import CONFIGURATION
 
 
 def composed(*overrides):

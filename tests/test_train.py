@@ -162,7 +162,7 @@ def test_a_run_stopped_after_two_epochs_goes_on_to_the_same_result(run, tmp_path
     expected = only_run(tmp_path)
     expected.rename(tmp_path / "expected")
 
-    from xairank.callbacks import MetricsCallback
+    from xairank.experiment.callbacks import MetricsCallback
 
     original = MetricsCallback.on_train_epoch_start
 

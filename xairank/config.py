@@ -4,9 +4,14 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from xairank.errors import UserError
+
+_PACKAGE = Path(__file__).parent
+# An installed wheel carries the configuration inside the package, a checkout beside it.
+CONFIGURATION = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / "conf"
 
 
 class Rule(NamedTuple):

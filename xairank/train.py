@@ -15,13 +15,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from xairank.config import composition_message, require_keys, validate
+from xairank.config import CONFIGURATION, composition_message, require_keys, validate
 from xairank.console import command, console, print_error
 from xairank.errors import UserError
-
-PACKAGE = Path(__file__).parent
-# An installed wheel carries the configuration inside the package, a checkout beside it.
-CONFIGURATION = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else PACKAGE.parent / "conf"
 
 # Hydra would print its own words around an exception, so a user's mistakes are collected here and told by main().
 _mistakes: list[UserError] = []
@@ -64,18 +60,18 @@ def run(config: DictConfig, overrides: list[str]) -> Path:
     plain = {str(key): value for key, value in resolved.items()}
     require_keys(plain)
     validate(plain)
-    from xairank.runs import RunFolder, run_label
+    from xairank.runs.folder import RunFolder, run_label
 
     folder = RunFolder(Path("multirun") / plain["name"] / run_label(overrides, plain["seed"]), plain)
     if folder.complete:
         folder.claim()
         console.print(f"{folder.path}: complete, skipped", highlight=False, soft_wrap=True)
         if HydraConfig.get().mode != RunMode.MULTIRUN:  # whoever repeats a single run wants to see what it found
-            from xairank.summary import print_run
+            from xairank.experiment.summary import print_run
 
             print_run(console, folder.path, plain)
         return folder.path
-    from xairank.experiment import run_experiment
+    from xairank.experiment.run import run_experiment
 
     try:
         run_experiment(folder)

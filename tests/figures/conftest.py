@@ -10,8 +10,8 @@ import pytest
 
 from tests.runs_fixture import write_fake_sweep
 from xairank.figures.style import RC
-from xairank.maps import Maps, write_maps
-from xairank.sweeps import Sweep, read_sweep
+from xairank.runs.maps import Maps, write_maps
+from xairank.runs.sweep import Sweep, read_sweep
 
 SIZE = 32
 # Names as long as they get, beside each other.

@@ -8,7 +8,7 @@ from tests.runs_fixture import write_fake_sweep
 from xairank.errors import UserError
 from xairank.figures.catalog import list_figures
 from xairank.figures.options import parse_options
-from xairank.sweeps import Sweep, read_sweep
+from xairank.runs.sweep import Sweep, read_sweep
 
 OPTIONS = parse_options(["name=paper"])
 WITHOUT_MAPS = {

@@ -3,7 +3,7 @@ import pytest
 
 from tests.runs_fixture import write_fake_sweep
 from xairank.figures.groups import split_groups
-from xairank.sweeps import Sweep, read_sweep
+from xairank.runs.sweep import Sweep, read_sweep
 
 
 def test_one_group_has_no_name_and_says_what_it_rests_on(sweep: Sweep):

@@ -10,7 +10,7 @@ from xairank.errors import UserError
 from xairank.figures.groups import Group, split_groups
 from xairank.figures.options import Options, parse_options
 from xairank.figures.selection import choose_run, choose_samples, sample_figures
-from xairank.sweeps import Sweep, read_sweep
+from xairank.runs.sweep import Sweep, read_sweep
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ rescaled, and independent of how the batch was cut. The model is left as it was 
 For many images, :func:`freeze` the model once and :func:`explain` with all methods at once: the same maps, sooner.
 """
 
-from xairank.attribution.batch_limit import measure_batch_limit
+from xairank.attribution.acceleration.batch_limit import measure_batch_limit
+from xairank.attribution.acceleration.frozen import FrozenModel, freeze
 from xairank.attribution.engine import AttributionMethod, Diagnostics, explain
-from xairank.attribution.frozen import FrozenModel, freeze
 from xairank.attribution.gradcam import GradCAM
 from xairank.attribution.integrated_gradients import IntegratedGradients
 from xairank.attribution.protocol import Model

@@ -12,8 +12,9 @@ class ForwardPass:
     """One forward pass and its gradients, each computed once.
 
     Prediction, Grad-CAM and saliency need the same forward pass; saliency goes on from the gradient at the feature map
-    that Grad-CAM needs too. A model that knows its affine prefix, see :class:`~xairank.attribution.frozen.FrozenModel`,
-    is cut there; any other model has none: its prefix is the images themselves.
+    that Grad-CAM needs too. A model that knows its affine prefix, see
+    :class:`~xairank.attribution.acceleration.frozen.FrozenModel`, is cut there; any other model has none: its prefix is
+    the images themselves.
 
     Args:
         model: Inside :func:`~xairank.attribution.protocol.explaining`.

@@ -7,7 +7,7 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from xairank.memory import freed_memory_kept
+from xairank.attribution.acceleration.memory import freed_memory_kept
 
 
 class Model(Protocol):

@@ -11,7 +11,7 @@ import pandas as pd
 import yaml
 from rich.table import Table
 
-from xairank.config import unknown_key, validate
+from xairank.config import CONFIGURATION, unknown_key, validate
 from xairank.console import command, console, print_error
 from xairank.data.decoding import decode
 from xairank.data.duplicates import group_near_duplicates
@@ -64,9 +64,6 @@ def parse_options(arguments: Sequence[str]) -> dict[str, Any]:
     Raises:
         UserError: A key does not exist, or a value is not allowed.
     """
-    # Hydra, which comes along, takes a moment that help and mistakes need not wait for.
-    from xairank.train import CONFIGURATION
-
     options: dict[str, Any] = yaml.safe_load((CONFIGURATION / "data" / "mvtec.yaml").read_text(encoding="utf-8"))
     del options["synthetic"], options["download"]
     given: dict[str, Any] = {}

@@ -15,7 +15,7 @@ def main() -> None:
         return
     options = parse_options(arguments)
     # What draws takes a second or two to import, which help and mistakes need not wait for.
-    from xairank.sweeps import read_sweep
+    from xairank.runs.sweep import read_sweep
 
     sweep = read_sweep(options.folder / options.name)
     import matplotlib as mpl

@@ -18,7 +18,7 @@ from xairank.figures.win_rate import draw_win_rate
 from xairank.names import count
 from xairank.ranking.statistics import critical_difference, image_means
 from xairank.ranking.wins import FEWEST_IMAGES, count_images, win_rates
-from xairank.sweeps import Sweep
+from xairank.runs.sweep import Sweep
 
 Figures = dict[str, Callable[[], Figure]]
 

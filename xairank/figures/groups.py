@@ -8,7 +8,7 @@ import pandas as pd
 
 from xairank.figures.style import SPLITS, MethodStyle, in_order, method_styles
 from xairank.names import count, in_words
-from xairank.sweeps import Sweep
+from xairank.runs.sweep import Sweep
 
 _ADJECTIVES = {"train": "training", "test": "test"}
 

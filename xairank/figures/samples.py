@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from xairank.figures.style import DOUBLE_COLUMN, MethodStyle, new_figure, note, wrapped
-from xairank.maps import Maps
 from xairank.names import display_name
+from xairank.runs.maps import Maps
 
 PANEL = 1.6  # inches at most
 _MAP_COLORS = "magma"

@@ -12,9 +12,9 @@ from xairank.figures.groups import Group, maps_path
 from xairank.figures.options import Options
 from xairank.figures.samples import draw_gradcam, draw_sample
 from xairank.figures.style import SPLITS
-from xairank.maps import Maps, read_maps
 from xairank.names import count
 from xairank.ranking.wins import mid_ranks
+from xairank.runs.maps import Maps, read_maps
 
 
 class Choice(NamedTuple):

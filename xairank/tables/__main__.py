@@ -35,7 +35,7 @@ def main() -> None:
         return
     folder = parse_folder(arguments)
     # pandas and scipy take a second to import, which help and mistakes need not wait for.
-    from xairank.sweeps import read_sweep
+    from xairank.runs.sweep import read_sweep
     from xairank.tables.collection import make_tables
 
     sweep = read_sweep(folder)

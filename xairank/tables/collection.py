@@ -1,6 +1,6 @@
 """All tables of a sweep at once."""
 
-from xairank.sweeps import Sweep
+from xairank.runs.sweep import Sweep
 from xairank.tables.evidence import ranking, statistics
 from xairank.tables.groups import split_groups
 from xairank.tables.paper import hyperparameters, performance, win_rate

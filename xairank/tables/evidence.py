@@ -8,7 +8,7 @@ from xairank.names import display_name
 from xairank.ranking.bootstrap import FEWEST_SEEDS
 from xairank.ranking.conclusion import conclude
 from xairank.ranking.statistics import Comparison, compare_methods, summarize_methods
-from xairank.sweeps import Sweep
+from xairank.runs.sweep import Sweep
 from xairank.tables.groups import Groups, basis, config_of, in_blocks, joined_notes
 from xairank.tables.paper import SPLITS
 from xairank.tables.table import Table, p_value, with_interval

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 
 from xairank.names import count, in_words
-from xairank.published import Comparability
-from xairank.sweeps import Sweep
+from xairank.runs.sweep import Sweep
+from xairank.tables.published import Comparability
 
 Groups = dict[str, Sweep]
 

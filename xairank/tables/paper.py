@@ -8,7 +8,10 @@ import numpy as np
 import pandas as pd
 
 from xairank.names import display_name
-from xairank.published import (
+from xairank.ranking.wins import OVERALL, mean_over_seeds, win_rates, with_overall
+from xairank.runs.sweep import Sweep
+from xairank.tables.groups import Groups, basis, comparison_notes, config_of, in_blocks, joined_notes
+from xairank.tables.published import (
     HYPERPARAMETERS,
     METRICS,
     PROTOCOL,
@@ -21,9 +24,6 @@ from xairank.published import (
     published_metrics,
     published_win_rates,
 )
-from xairank.ranking.wins import OVERALL, mean_over_seeds, win_rates, with_overall
-from xairank.sweeps import Sweep
-from xairank.tables.groups import Groups, basis, comparison_notes, config_of, in_blocks, joined_notes
 from xairank.tables.table import MISSING, Table, mean_and_std
 
 _Cell = Mapping[Any, Any] | None

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from tests.attribution.networks import network
-from xairank import batch_limits
 from xairank.attribution import freeze
-from xairank.batch_limits import remembered_batch_limit
+from xairank.experiment import batch_limits
+from xairank.experiment.batch_limits import remembered_batch_limit
 
 
 @pytest.fixture

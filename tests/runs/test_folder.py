@@ -7,7 +7,7 @@ import yaml
 
 from tests.test_config import composed
 from xairank.errors import UserError
-from xairank.runs import RunFolder, identity, run_label
+from xairank.runs.folder import RunFolder, identity, run_label
 
 
 @pytest.fixture(scope="module")

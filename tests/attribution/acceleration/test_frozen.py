@@ -8,8 +8,8 @@ from torch.nn import functional
 
 from tests.attribution.networks import ENCODERS, images_and_targets, likely_targets, network, relative_error
 from xairank.attribution import FrozenModel, GradCAM, IntegratedGradients, Saliency, explain, freeze
-from xairank.attribution.layers import Convolution, SiLU
-from xairank.attribution.squeeze_excitation import SqueezeExcitation
+from xairank.attribution.acceleration.layers import Convolution, SiLU
+from xairank.attribution.acceleration.squeeze_excitation import SqueezeExcitation
 from xairank.models import EncoderDecoder
 from xairank.models.encoder import create_encoder
 

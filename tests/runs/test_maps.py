@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from xairank.errors import UserError
-from xairank.maps import Maps, join_maps, read_maps, write_maps
+from xairank.runs.maps import Maps, join_maps, read_maps, write_maps
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False, width=32, allow_subnormal=True)
 SPECIAL = st.sampled_from([0.0, -0.0, 1e-45, -1e-45, 1.1754944e-38, 1.0, 1.0000001, 3.4028235e38, -3.4028235e38])

@@ -9,15 +9,15 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
 from xairank.attribution import AttributionMethod, FrozenModel, freeze
-from xairank.batch_limits import remembered_batch_limit
 from xairank.console import console, progress
 from xairank.data.datamodule import DefectDataModule
-from xairank.maps import join_maps, write_maps
+from xairank.experiment.batch_limits import remembered_batch_limit
+from xairank.experiment.scoring import score_samples
+from xairank.experiment.summary import print_summary
 from xairank.models import MultitaskModule
 from xairank.ranking.wins import Ties
-from xairank.runs import RunFolder
-from xairank.scoring import score_samples
-from xairank.summary import print_summary
+from xairank.runs.folder import RunFolder
+from xairank.runs.maps import join_maps, write_maps
 
 SPLITS = ("train", "test")
 METRICS = ("loss", "classification_loss", "mask_loss", "balanced_accuracy")

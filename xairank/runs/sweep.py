@@ -21,7 +21,7 @@ import yaml
 
 from xairank.config import flatten
 from xairank.errors import UserError
-from xairank.runs import FORMAT, PLACES
+from xairank.runs.folder import FORMAT, NOT_IDENTITY
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ EXCLUDED_COLUMNS = (*_SAMPLE_COLUMNS, "reason")
 METRICS = ("loss", "classification_loss", "mask_loss", "balanced_accuracy")
 METRIC_COLUMNS = ("epoch", *(f"{split}_{metric}" for split in ("train", "test") for metric in METRICS))
 # Seed and fold are what a group repeats over; the rest says where, how fast and what is kept, never what results.
-_NOT_VARYING = ("seed", "data.fold", *PLACES, "trainer.accelerator")
+_NOT_VARYING = ("seed", "data.fold", *NOT_IDENTITY, "trainer.accelerator")
 
 
 @dataclass(frozen=True)

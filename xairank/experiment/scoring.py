@@ -14,7 +14,7 @@ from xairank.attribution.protocol import explaining
 from xairank.data.datamodule import Batch
 from xairank.data.files import GOOD
 from xairank.evaluation import topk_iou, topk_overlap
-from xairank.maps import Maps
+from xairank.runs.maps import Maps
 
 METRICS = {"topk_overlap": topk_overlap, "topk_iou": topk_iou}
 

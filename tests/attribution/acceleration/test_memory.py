@@ -7,7 +7,7 @@ import pytest
 PROBE = """
 import ctypes, resource
 from contextlib import nullcontext
-from xairank.memory import freed_memory_kept
+from xairank.attribution.acceleration.memory import freed_memory_kept
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
 def work():

@@ -21,17 +21,17 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from xairank.attribution import AttributionMethod
-from xairank.callbacks import AttributionCallback, MetricsCallback, ProgressCallback
+from xairank.attribution.acceleration.memory import freed_memory_kept
 from xairank.data.datamodule import DefectDataModule
 from xairank.data.download import download_category
 from xairank.data.index import PLACES, Source
 from xairank.data.synthetic import SyntheticCategory, render_category
 from xairank.errors import UserError
+from xairank.experiment.callbacks import AttributionCallback, MetricsCallback, ProgressCallback
 from xairank.files import atomic, expand_user
-from xairank.memory import freed_memory_kept
 from xairank.models import EncoderDecoder, MultitaskModule
 from xairank.models.encoder import check_encoder, create_encoder
-from xairank.runs import RunFolder
+from xairank.runs.folder import RunFolder
 
 Config = Mapping[str, Any]
 
@@ -206,7 +206,7 @@ def describe_environment() -> dict[str, Any]:
 
 def _git_revision() -> str | None:
     """The revision of the checkout this package runs from; None for an installed package."""
-    folder = Path(__file__).parents[1]
+    folder = Path(__file__).parents[2]
     if not (folder / ".git").exists():
         return None
     try:

@@ -22,7 +22,7 @@ from xairank.files import atomic, remove_leftovers, write_text
 FORMAT = 1
 # Where things are, how fast they are read and explained, what is kept and who is told: none of it changes a result. The
 # data in a place is identified by its name, data.category.
-PLACES = (
+NOT_IDENTITY = (
     "name",
     "data.root",
     "data.download",
@@ -34,7 +34,7 @@ PLACES = (
     "attribution.keep_maps",
     "logger",
 )
-_UNNAMED_OVERRIDES = (*PLACES, "experiment", "trainer.accelerator", "model.encoder_weights")
+_NOT_IN_LABEL = (*NOT_IDENTITY, "experiment", "trainer.accelerator", "model.encoder_weights")
 
 
 def run_label(overrides: Iterable[str], seed: int) -> str:
@@ -44,7 +44,7 @@ def run_label(overrides: Iterable[str], seed: int) -> str:
     and a label too long for a file system ends in a hash of the whole.
     """
     chosen = dict(override.lstrip("+~").split("=", 1) for override in overrides if "=" in override)
-    chosen = {key: value for key, value in chosen.items() if key.split("@")[0] not in _UNNAMED_OVERRIDES}
+    chosen = {key: value for key, value in chosen.items() if key.split("@")[0] not in _NOT_IN_LABEL}
     chosen["seed"] = str(seed)
     label = ",".join(f"{key}={value}" for key, value in sorted(chosen.items()))
     label = re.sub(r"[^\w.,=+\-\[\]]", "-", label)
@@ -55,7 +55,7 @@ def run_label(overrides: Iterable[str], seed: int) -> str:
 
 def identity(config: Mapping[str, Any]) -> str:
     """SHA-256 (hexadecimal) of what determines a run's results."""
-    leaves = {key: value for key, value in flatten(config).items() if key not in PLACES}
+    leaves = {key: value for key, value in flatten(config).items() if key not in NOT_IDENTITY}
     if leaves.get("model.encoder_weights"):
         leaves["model.encoder_weights"] = PurePath(leaves["model.encoder_weights"]).name
     return hashlib.sha256(json.dumps(leaves, sort_keys=True).encode()).hexdigest()
@@ -160,7 +160,7 @@ class RunFolder:
             return
         wanted = flatten(self.config)
         keys = sorted(key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key))
-        keys = [key for key in keys if key not in PLACES]
+        keys = [key for key in keys if key not in NOT_IDENTITY]
         shown = ", ".join(f"{key}={found.get(key)} there, {wanted.get(key)} here" for key in keys[:3])
         raise UserError(
             f"{self.path}: holds a run of another configuration ({shown}); choose another sweep with name=..., or "

@@ -182,5 +182,5 @@ def _not_comparable(ruled_out: Sequence[str], measures: Sequence[str], word: str
 
 @cache
 def _results() -> dict[str, Any]:
-    text = resources.files("xairank").joinpath("published_results.json").read_text(encoding="utf-8")
+    text = resources.files("xairank.tables").joinpath("published_results.json").read_text(encoding="utf-8")
     return json.loads(text)

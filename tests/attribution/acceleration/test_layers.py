@@ -3,10 +3,10 @@ import torch
 from timm.models._efficientnet_blocks import SqueezeExcite
 from torch import nn
 
-from xairank.attribution import layers
-from xairank.attribution.kernels import compiled_kernels
-from xairank.attribution.layers import Convolution, SiLU
-from xairank.attribution.squeeze_excitation import SqueezeExcitation
+from xairank.attribution.acceleration import layers
+from xairank.attribution.acceleration.kernels import compiled_kernels
+from xairank.attribution.acceleration.layers import Convolution, SiLU
+from xairank.attribution.acceleration.squeeze_excitation import SqueezeExcitation
 
 
 def squeeze_excite(gate, **options):

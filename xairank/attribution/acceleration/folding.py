@@ -13,8 +13,8 @@ from timm.layers import BatchNormAct2d
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from xairank.attribution.layers import Convolution, SiLU
-from xairank.attribution.squeeze_excitation import SqueezeExcitation
+from xairank.attribution.acceleration.layers import Convolution, SiLU
+from xairank.attribution.acceleration.squeeze_excitation import SqueezeExcitation
 
 _AFFINE_MODULES = (nn.Conv2d, nn.AvgPool2d, nn.Identity, nn.Dropout)
 _SUMS = (operator.add, operator.sub)

@@ -8,9 +8,9 @@ import torch
 from xairank.attribution import GradCAM, IntegratedGradients, freeze
 from xairank.data.datamodule import Batch
 from xairank.evaluation import topk_overlap
+from xairank.experiment.scoring import exclusion_reasons, score_samples
 from xairank.models import EncoderDecoder
 from xairank.models.encoder import create_encoder
-from xairank.scoring import exclusion_reasons, score_samples
 
 CLASSES = ["crack", "good", "hole"]
 COUNT = 14

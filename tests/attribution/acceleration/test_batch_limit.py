@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from tests.attribution.networks import images_and_targets, network
-from xairank.attribution import batch_limit, freeze, measure_batch_limit
+from xairank.attribution import freeze, measure_batch_limit
+from xairank.attribution.acceleration import batch_limit
 
 
 @pytest.fixture

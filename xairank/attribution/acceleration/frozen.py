@@ -7,8 +7,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from xairank.attribution.acceleration.folding import Features, Halves, fold_and_split
 from xairank.attribution.engine import BATCH_LIMIT
-from xairank.attribution.folding import Features, Halves, fold_and_split
 from xairank.attribution.protocol import Model, checked, explaining
 
 TOLERANCE = 1e-4  # of the largest feature; folding moves EfficientNet-B0 by about 1e-6

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from xairank.summary import excluded_counts, print_summary, summarize
+from xairank.experiment.summary import excluded_counts, print_summary, summarize
 
 OVERLAPS = {"a": {"gradcam": 0.6, "saliency": 0.2}, "b": {"gradcam": 0.4, "saliency": 0.4}}
 EXCLUDED = pd.DataFrame({"split": ["test"] * 4, "reason": ["good", "good", "misclassified", "empty_mask"]})

@@ -4,8 +4,8 @@ import os
 import pytest
 import torch
 
-from xairank.attribution import kernels
-from xairank.attribution.kernels import compiled_kernels
+from xairank.attribution.acceleration import kernels
+from xairank.attribution.acceleration.kernels import compiled_kernels
 
 
 @pytest.fixture

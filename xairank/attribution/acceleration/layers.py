@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from xairank.attribution.kernels import Kernels, compiled_kernels
-from xairank.attribution.squeeze_excitation import Gates, SqueezeExcitation, is_differentiated
+from xairank.attribution.acceleration.kernels import Kernels, compiled_kernels
+from xairank.attribution.acceleration.squeeze_excitation import Gates, SqueezeExcitation, is_differentiated
 
 FEW_PIXELS = 14 * 14  # of a feature map
 

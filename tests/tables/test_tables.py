@@ -9,10 +9,10 @@ import pytest
 
 from tests.runs_fixture import fake_config, write_fake_run, write_fake_sweep
 from xairank.errors import UserError
-from xairank.published import published_metrics
-from xairank.sweeps import read_sweep
+from xairank.runs.sweep import read_sweep
 from xairank.tables.__main__ import main, parse_folder
 from xairank.tables.collection import make_tables
+from xairank.tables.published import published_metrics
 from xairank.tables.table import Table, mean_and_std, p_value, with_interval
 
 NAMES = ["hyperparameters", "performance", "win_rate_train", "win_rate_test", "ranking", "statistics"]

@@ -9,7 +9,7 @@ import yaml
 
 from tests.runs_fixture import fake_config, write_fake_run, write_fake_sweep
 from xairank.errors import UserError
-from xairank.sweeps import read_sweep
+from xairank.runs.sweep import read_sweep
 
 
 def test_rows_are_those_of_the_files_with_group_seed_and_fold(tmp_path):

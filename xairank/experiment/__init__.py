@@ -1,0 +1,1 @@
+"""One run from start to end: train, explain, score, write the run folder."""
