@@ -90,9 +90,11 @@ IMPOSSIBLE = {
     "attribution.batch_limit": (0, "many"),
     "attribution.keep_maps": ("all", None),
     "attribution.methods": ({}, {"gradcam": {}}),
+    "evaluation.metrics": ({}, {"topk_overlap": {}}),
     "trainer.max_epochs": (0, 1.5),
     "trainer.accelerator": ("tpu9", None),
     "trainer.precision": ("16", 32),
+    "ranking.metric": ("", "accuracy"),
     "ranking.ties": ("last", None),
     "logger": ("csv", None),
 }

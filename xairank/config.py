@@ -57,7 +57,7 @@ _COUNTS = Rule(
     "a number of images of at least 1 for each defect class",
     lambda value: isinstance(value, Mapping) and len(value) > 0 and all(_integer(1).passes(n) for n in value.values()),
 )
-_METHODS = Rule(
+_ENTRIES = Rule(
     "at least one entry, each with a _target_",
     lambda value: (
         isinstance(value, Mapping)
@@ -66,7 +66,7 @@ _METHODS = Rule(
     ),
 )
 
-# Keys below data.synthetic.defects, attribution.methods and logger are free: their parent's rule covers them.
+# Keys below data.synthetic.defects, attribution.methods, evaluation.metrics and logger are free: their parent's rule covers them.
 RULES: dict[str, Rule] = {
     "seed": _integer(0, 2**32 - 1),
     "name": _NAME,
@@ -101,14 +101,16 @@ RULES: dict[str, Rule] = {
     "model.lr": _number(0, above=True),
     "attribution.batch_limit": _or_auto(_integer(1)),
     "attribution.keep_maps": _SWITCH,
-    "attribution.methods": _METHODS,
+    "attribution.methods": _ENTRIES,
+    "evaluation.metrics": _ENTRIES,
     "trainer.max_epochs": _integer(1),
     "trainer.accelerator": _choice("auto", "cpu", "gpu", "cuda", "mps"),
     "trainer.precision": _choice("32-true", "bf16-mixed"),
+    "ranking.metric": _TEXT,
     "ranking.ties": _choice("shared", "first"),
     "logger": Rule("one of the options of conf/logger", lambda value: isinstance(value, Mapping)),
 }
-_FREE = ("data.synthetic.defects", "attribution.methods", "logger")
+_FREE = ("data.synthetic.defects", "attribution.methods", "evaluation.metrics", "logger")
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -154,6 +156,11 @@ def validate(config: Mapping[str, Any]) -> None:
             f"{data['n_folds'] - 1}"
         )
     _check_place(data)
+    metric, metrics = config["ranking"]["metric"], list(config["evaluation"]["metrics"])
+    if metric not in metrics:
+        raise UserError(
+            f"ranking.metric={metric} is not allowed: expected one of evaluation.metrics: {', '.join(metrics)}"
+        )
 
 
 def _check_place(data: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ import gc
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor
@@ -22,11 +22,19 @@ logger = logging.getLogger(__name__)
 class AttributionMethod(ABC):
     """A method: options in the constructor, :meth:`attribute` to write, a call that explains.
 
+    To add one, write one file with one class here, and one entry in ``conf/attribution/``.
+
     Attributes:
+        label: Its name where people read it; empty for the entry's name in words.
+        color: Its colour in figures, ``#rrggbb``; empty for any that is free.
+        diagnostics: The numbers an image that :meth:`attribute` reports, with what each is, and its unit, in words.
         uses_input_gradients: Whether it asks the forward pass for ``input_gradients``, which are cheaper when foreseen.
     """
 
-    uses_input_gradients = False
+    label: ClassVar[str] = ""
+    color: ClassVar[str] = ""
+    diagnostics: ClassVar[Mapping[str, str]] = {}
+    uses_input_gradients: ClassVar[bool] = False
 
     def __call__(self, model: Model, images: Tensor, targets: Tensor) -> Tensor:
         """Images (B, C, H, W), targets (B,) -> maps (B, H, W)."""
@@ -34,7 +42,11 @@ class AttributionMethod(ABC):
 
     @abstractmethod
     def attribute(self, forward: ForwardPass) -> Explanation:
-        """Maps (B, H, W) for a forward pass of B images, and what the method can tell of them, a row an image."""
+        """Maps (B, H, W) for a forward pass of B images, and what the method can report of them, a row an image.
+
+        Reported are numbers (B,), those of ``diagnostics`` with their words in tables; and, where a map is a smaller
+        one upsampled, that one as ``class_activation`` (B, h, w), which figures show.
+        """
 
 
 def explain(

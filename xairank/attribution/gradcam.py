@@ -15,6 +15,9 @@ class GradCAM(AttributionMethod):
     ``ReLU(sum_k weight_k * feature_k)`` (Eq. 5), upsampled bilinearly to the image. Only the head is differentiated.
     """
 
+    label = "Grad-CAM"
+    color = "#0072B2"
+
     def attribute(self, forward: ForwardPass) -> Explanation:
         """Maps (B, H, W), and ``class_activation`` (B, h, w): the maps before upsampling."""
         weights = forward.feature_gradients.mean(dim=(2, 3), keepdim=True)

@@ -1,6 +1,7 @@
 """Integrated gradients."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -28,6 +29,10 @@ class IntegratedGradients(AttributionMethod):
     Raises:
         ValueError: An option that is not allowed; names it and what is.
     """
+
+    label = "Integrated gradients"
+    color = "#009E73"
+    diagnostics: ClassVar[Mapping[str, str]] = {"completeness_error": "completeness error, in logits"}
 
     def __init__(
         self,

@@ -10,6 +10,8 @@ class Saliency(AttributionMethod):
     ``S(i, j) = max_k |d logit / d x(i, j, k)|``.
     """
 
+    label = "Saliency"
+    color = "#E69F00"
     uses_input_gradients = True
 
     def attribute(self, forward: ForwardPass) -> Explanation:

@@ -1,7 +1,35 @@
 """Top-K Overlap: how much of the K most important pixels lies on a defect of K pixels."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
+
+from xairank.evaluation.metric import Metric
+
+
+class TopKOverlap(Metric):
+    """The share of a map's K largest pixels that lie inside the mask of K pixels; see :func:`topk_overlap`."""
+
+    label: ClassVar[str] = "Top-K Overlap"
+
+    def __call__(self, maps: Tensor, masks: Tensor) -> Tensor:
+        """Maps (B, H, W), masks (B, H, W) -> overlaps (B,) in [0, 1]."""
+        return topk_overlap(maps, masks)
+
+    def chance(self, masks: Tensor) -> Tensor:
+        """K / N: (B,)."""
+        return masks.flatten(1).double().mean(dim=1)
+
+
+class TopKIoU(Metric):
+    """Intersection over union of the top-K pixels and the mask; see :func:`topk_iou`."""
+
+    label: ClassVar[str] = "Top-K IoU"
+
+    def __call__(self, maps: Tensor, masks: Tensor) -> Tensor:
+        """Maps (B, H, W), masks (B, H, W) -> intersections over unions (B,) in [0, 1]."""
+        return topk_iou(maps, masks)
 
 
 def topk_overlap(maps: Tensor, masks: Tensor) -> Tensor:
