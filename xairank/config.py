@@ -66,7 +66,7 @@ _ENTRIES = Rule(
     ),
 )
 
-# Keys below data.synthetic.defects, attribution.methods, evaluation.metrics and logger are free: their parent's rule covers them.
+# Keys below those of _FREE are free: their parent's rule covers them.
 RULES: dict[str, Rule] = {
     "seed": _integer(0, 2**32 - 1),
     "name": _NAME,
@@ -156,10 +156,14 @@ def validate(config: Mapping[str, Any]) -> None:
             f"{data['n_folds'] - 1}"
         )
     _check_place(data)
-    metric, metrics = config["ranking"]["metric"], list(config["evaluation"]["metrics"])
+    if "ranking" in config:
+        _check_ranking_metric(config["ranking"]["metric"], config["evaluation"]["metrics"])
+
+
+def _check_ranking_metric(metric: str, metrics: Iterable[str]) -> None:
     if metric not in metrics:
         raise UserError(
-            f"ranking.metric={metric} is not allowed: expected one of evaluation.metrics: {', '.join(metrics)}"
+            f"ranking.metric={metric} is not allowed: expected one of evaluation.metrics, {' or '.join(metrics)}"
         )
 
 

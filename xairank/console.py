@@ -1,13 +1,15 @@
 """What a person sees in the terminal: errors in one line, progress bars, tables."""
 
 import functools
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import ParamSpec
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from xairank.config import unknown_key
 from xairank.errors import UserError
 
 P = ParamSpec("P")
@@ -31,6 +33,10 @@ def command(main: Callable[P, None]) -> Callable[P, None]:
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             main(*args, **kwargs)
+            sys.stdout.flush()  # so that a closed pipe, as of `| head`, is met here
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more as it ends
+            sys.exit(141)  # as a shell reports a program that SIGPIPE ended
         except UserError as error:
             print_error(error)
             sys.exit(2)
@@ -44,6 +50,35 @@ def command(main: Callable[P, None]) -> Callable[P, None]:
             sys.exit(130)
 
     return run
+
+
+def parse_arguments(arguments: Sequence[str], known: Collection[str], *, usage: str, example: str) -> dict[str, str]:
+    """The values by key of ``key=value`` arguments; ``--help`` or ``-h`` among them prints ``usage`` and ends.
+
+    Args:
+        arguments: As the shell gives them.
+        known: The keys there are.
+        usage: What the command does, a line a key.
+        example: Such an argument, for messages.
+
+    Raises:
+        UserError: An argument is not of this form, or its key does not exist.
+        SystemExit: Help was asked for.
+    """
+    if {"--help", "-h"} & set(arguments):
+        print(usage)
+        sys.exit(0)
+    values = {}
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals:
+            raise UserError(f"{argument}: found no '='; expected key=value, for example {example}")
+        if key not in known:
+            raise UserError(unknown_key(key, known))
+        if not value:
+            raise UserError(f"{argument}: found no value; expected key=value, for example {example}")
+        values[key] = value
+    return values
 
 
 def progress() -> Progress:
