@@ -1,0 +1,207 @@
+"""Which layer of a network gives its feature map, and how its output becomes one: (B, C, h, w)."""
+
+import difflib
+import math
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from xairank.errors import UserError
+
+Layout = Literal["channels first", "channels last", "tokens"]
+MOST_PREFIX_TOKENS = 8  # class, distillation and register tokens
+
+
+@dataclass(frozen=True)
+class FeatureLayer:
+    """A layer whose output is a feature map, in one of three layouts.
+
+    Attributes:
+        name: Of the module.
+        layout: (B, C, h, w), (B, h, w, C), or tokens (B, prefix + h * w, C).
+        shape: (C, h, w).
+        n_prefix: Tokens before those of the image, such as the class token.
+    """
+
+    name: str
+    layout: Layout
+    shape: tuple[int, int, int]
+    n_prefix: int = 0
+
+    def to_map(self, output: Tensor) -> Tensor:
+        """The layer's output -> feature map (B, C, h, w)."""
+        if self.layout == "channels last":
+            return output.permute(0, 3, 1, 2)
+        if self.layout == "tokens":
+            return output[:, self.n_prefix :].transpose(1, 2).unflatten(2, self.shape[1:])
+        return output
+
+    def from_map(self, features: Tensor, prefix: Tensor | None) -> Tensor:
+        """A feature map (B, C, h, w), and the prefix tokens (B, prefix, C) if any -> what the layer would give."""
+        if self.layout == "channels last":
+            return features.permute(0, 2, 3, 1)
+        if self.layout == "tokens":
+            tokens = features.flatten(2).transpose(1, 2)
+            return tokens if prefix is None else torch.cat([prefix, tokens], dim=1)
+        return features
+
+    def prefix_of(self, output: Tensor) -> Tensor | None:
+        """The prefix tokens of the layer's output, (B, prefix, C); None where there are none."""
+        return output[:, : self.n_prefix] if self.n_prefix else None
+
+
+def find_feature_layer(model: nn.Module, images: Tensor, name: str | None) -> FeatureLayer | None:
+    """The layer called ``name``, or the last that gives a map with influence everywhere; None where none does.
+
+    Args:
+        model: In evaluation mode.
+        images: A few images that it takes, (B, 3, H, W).
+        name: Of a module; None to search.
+
+    Raises:
+        UserError: There is no such layer, or it gives no map, or is called several times.
+    """
+    modules = dict(model.named_modules())
+    if name is not None and name not in modules:
+        near = difflib.get_close_matches(name, modules, n=3, cutoff=0.3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "print(model) lists the layers"
+        raise UserError(f"layer={name}: {type(model).__name__} has no such layer; {hint}")
+    images = images.detach().requires_grad_()
+    with recorded_outputs(modules if name is None else {name: modules[name]}) as calls:
+        logits = _logits(model, images)
+    if name is not None:
+        return _named_layer(name, [output for _, output in calls], images)
+    return _last_layer(calls, logits, images)
+
+
+def logits_of(output: Any) -> Tensor:  # noqa: ANN401 - whatever a classifier gives
+    """The logits (B, classes) in what a classifier gives: a tensor, an object or mapping with ``logits``, or a tuple.
+
+    Raises:
+        UserError: There are none.
+    """
+    found = output
+    if isinstance(found, dict):
+        found = found.get("logits")
+    elif not isinstance(found, Tensor):
+        found = getattr(found, "logits", found[0] if isinstance(found, tuple | list) and found else None)
+    if isinstance(found, Tensor) and found.ndim == 2:
+        return found
+    shape = f"a tensor {tuple(found.shape)}" if isinstance(found, Tensor) else type(output).__name__
+    raise UserError(f"the model gives {shape}; expected logits (images, classes), alone or as the attribute logits")
+
+
+@contextmanager
+def recorded_outputs(modules: dict[str, nn.Module]) -> Iterator[list[tuple[str, Tensor]]]:
+    """The tensors that modules give, by name in the order in which they are done; the hooks go at exit."""
+    calls: list[tuple[str, Tensor]] = []
+
+    def record(name: str) -> Any:  # noqa: ANN401 - torch's type of a hook
+        def hook(module: nn.Module, inputs: object, output: object) -> None:
+            first = output[0] if isinstance(output, tuple) and output else output
+            if isinstance(first, Tensor):
+                calls.append((name, first))
+
+        return hook
+
+    handles = [module.register_forward_hook(record(name)) for name, module in modules.items() if name]
+    try:
+        yield calls
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _logits(model: nn.Module, images: Tensor) -> Tensor:
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            return logits_of(model(images))
+    except (RuntimeError, ValueError, AssertionError) as error:
+        size = f"{images.shape[-2]} x {images.shape[-1]}"
+        reason = " ".join(str(error).split())[:120]
+        raise UserError(
+            f"image_size: {type(model).__name__} cannot take images of {size} pixels ({reason}); give image_size=N"
+        ) from None
+
+
+def _named_layer(name: str, outputs: list[Tensor], images: Tensor) -> FeatureLayer:
+    if len(outputs) != 1:
+        often = f"is called {len(outputs)} times" if outputs else "is never called with a tensor as its result"
+        raise UserError(f"layer={name}: {often} in a pass; choose a layer that is called once")
+    layer = _as_layer(name, outputs[0], images)
+    if layer is None:
+        raise UserError(
+            f"layer={name}: gives {tuple(outputs[0].shape)} for images {tuple(images.shape)}, which is no feature map; "
+            "expected (B, C, h, w), (B, h, w, C) or tokens (B, N, C) with more than one position"
+        )
+    return layer
+
+
+def _last_layer(calls: list[tuple[str, Tensor]], logits: Tensor, images: Tensor) -> FeatureLayer | None:
+    """The last map at which a gradient arrives at most positions; of modules with the same output the outermost."""
+    names = [name for name, _ in calls]
+    found = [(_as_layer(name, output, images), output) for name, output in calls if names.count(name) == 1]
+    maps = [(layer, output) for layer, output in found if layer is not None and output.requires_grad]
+    # Queries, keys, values and hidden units are other vectors than the tokens, which most layers give.
+    widths = Counter(layer.shape[0] for layer, _ in maps if layer.layout == "tokens").most_common(1)
+    maps = [(layer, output) for layer, output in maps if layer.layout != "tokens" or layer.shape[0] == widths[0][0]]
+    gradients = _gradients(logits, [*(output for _, output in maps), images])
+    if not gradients[-1].any():
+        raise UserError(
+            "the model's logits do not depend on the image, so that nothing can be explained: its last layer's weights "
+            "are zero, as before training; load the trained weights first"
+        )
+    for (layer, _), gradient in zip(reversed(maps), reversed(gradients[:-1]), strict=True):
+        if layer.to_map(gradient).abs().sum(dim=1).gt(0).float().mean() > 0.5:
+            return layer
+    return None
+
+
+def _gradients(logits: Tensor, inputs: list[Tensor]) -> list[Tensor]:
+    """The gradients of a random mixture of the logits, zero where there is no way."""
+    weights = torch.randn(logits.shape, generator=torch.Generator().manual_seed(0)).to(logits)
+    found = torch.autograd.grad((logits * weights).sum(), inputs, allow_unused=True)
+    return [
+        torch.zeros_like(one) if gradient is None else gradient for one, gradient in zip(inputs, found, strict=True)
+    ]
+
+
+def _as_layer(name: str, output: Tensor, images: Tensor) -> FeatureLayer | None:
+    """How a module's output is a feature map; None where it is none."""
+    if len(output) != len(images) or not output.is_floating_point():
+        return None
+    height, width = images.shape[-2:]
+    if output.ndim == 4:
+        _, first, second, third = output.shape
+        if second * third > 1 and _has_aspect(second, third, height, width):
+            return FeatureLayer(name, "channels first", (first, second, third))
+        if first * second > 1 and _has_aspect(first, second, height, width):
+            return FeatureLayer(name, "channels last", (third, first, second))
+    if output.ndim == 3:
+        for n_prefix in range(MOST_PREFIX_TOKENS + 1):
+            grid = _grid(output.shape[1] - n_prefix, height, width)
+            if grid:
+                return FeatureLayer(name, "tokens", (output.shape[2], *grid), n_prefix)
+    return None
+
+
+def _has_aspect(rows: int, columns: int, height: int, width: int) -> bool:
+    """Whether a grid has the image's aspect, up to the rounding of one row and column."""
+    return abs(rows * width - columns * height) < max(height, width)
+
+
+def _grid(count: int, height: int, width: int) -> tuple[int, int] | None:
+    """Rows and columns of ``count`` tokens in the image's aspect."""
+    if count < 2:
+        return None
+    rows = round(math.sqrt(count * height / width))
+    return (
+        (rows, count // rows)
+        if rows and count % rows == 0 and _has_aspect(rows, count // rows, height, width)
+        else None
+    )
