@@ -1,16 +1,19 @@
 """Attribution methods: ``(model, images, targets) -> maps``, one class a method, no hooks.
 
 The model is any module with timm's two methods: ``forward_features(images) -> (B, C, h, w)`` and
-``forward_head(features) -> (B, classes)``. The explained score is the target's logit. Images are (B, 3, H, W) in the
-model's input space, targets (B,) int64; maps are (B, H, W), of the images' type and on their device, non-negative, not
-rescaled, and independent of how the batch was cut. The model is left as it was found.
+``forward_head(features) -> (B, classes)``; ``xairank.adapt`` gives them to any other. The explained score is the
+target's logit. Images are (B, 3, H, W) in the model's input space, targets (B,) int64; maps are (B, H, W), of the
+images' type and on their device, non-negative, not rescaled, and independent of how the batch was cut. The model is
+left as it was found.
 
 For many images, :func:`freeze` the model once and :func:`explain` with all methods at once: the same maps, sooner.
 """
 
-from xairank.attribution.acceleration.batch_limit import measure_batch_limit
+from xairank.attribution.acceleration.batch_limit import default_batch_limit, measure_batch_limit
 from xairank.attribution.acceleration.frozen import FrozenModel, freeze
-from xairank.attribution.engine import AttributionMethod, Diagnostics, explain
+from xairank.attribution.acceleration.kernels import kernels_in_use
+from xairank.attribution.engine import AttributionMethod, Diagnostics, NonFiniteError, explain
+from xairank.attribution.facts import describe_methods
 from xairank.attribution.gradcam import GradCAM
 from xairank.attribution.integrated_gradients import IntegratedGradients
 from xairank.attribution.protocol import Model
@@ -23,8 +26,12 @@ __all__ = [
     "GradCAM",
     "IntegratedGradients",
     "Model",
+    "NonFiniteError",
     "Saliency",
+    "default_batch_limit",
+    "describe_methods",
     "explain",
     "freeze",
+    "kernels_in_use",
     "measure_batch_limit",
 ]

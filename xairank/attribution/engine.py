@@ -4,17 +4,17 @@ import gc
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from xairank.attribution.acceleration.batch_limit import default_batch_limit
 from xairank.attribution.forward_pass import ForwardPass
-from xairank.attribution.protocol import Model, checked, explaining
+from xairank.attribution.protocol import Model, checked, explaining, is_out_of_memory
 
 Diagnostics = dict[str, Tensor]
 Explanation = tuple[Tensor, Diagnostics]
-BATCH_LIMIT = 16  # where nothing was measured: near the best of the CPUs that were, see ``make bench``
 
 logger = logging.getLogger(__name__)
 
@@ -67,15 +67,18 @@ def explain(
         model: Left as it is found; :func:`~xairank.attribution.freeze` makes a faster one.
         images: (B, C, H, W), in the model's input space.
         targets: The classes to explain, (B,) int64; None for the predicted ones.
-        batch_limit: Largest batch in one pass; the attribute of this name of the model, or 16, where it is None.
+        batch_limit: Largest batch in one pass; by default the attribute of this name of the model, or
+            :func:`~xairank.attribution.acceleration.batch_limit.default_batch_limit`.
 
     Returns:
         By method: maps (B, H, W), and diagnostics by name, a row an image.
 
     Raises:
         ValueError: Images and targets that do not fit each other, or a batch limit below 1.
+        NonFiniteError: What the model computes, or a map, is NaN or infinite.
     """
-    limit = cast(int, getattr(model, "batch_limit", BATCH_LIMIT)) if batch_limit is None else batch_limit
+    default = getattr(model, "batch_limit", None) or default_batch_limit(images.device)
+    limit = default if batch_limit is None else batch_limit
     if limit < 1:
         raise ValueError(f"batch_limit={limit} is not allowed: expected a whole number of at least 1")
     parts: list[dict[str, Explanation]] = []
@@ -84,7 +87,10 @@ def explain(
         images, targets = checked(images, targets)
         while start < len(images) or not parts:
             rows = slice(start, start + limit)
-            part = _within_memory(methods, model, images[rows], None if targets is None else targets[rows], limit)
+            try:
+                part = _within_memory(methods, model, images[rows], None if targets is None else targets[rows], limit)
+            except NonFiniteError as error:
+                raise NonFiniteError(error.method, error.what, start + error.image) from None
             if part is None:
                 limit = _halved(model, limit)
                 continue
@@ -93,9 +99,27 @@ def explain(
     return {name: _joined([part[name] for part in parts]) for name in methods}
 
 
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error is a lack of memory, on a CPU or an accelerator."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
+class NonFiniteError(ValueError):
+    """What a model computes for an image, or a map of it, is NaN or infinite.
+
+    Attributes:
+        method: Name of the method that met it.
+        what: What it is, in words.
+        image: The image's place in the batch that was given to :func:`explain`.
+    """
+
+    def __init__(self, method: str, what: str, image: int) -> None:
+        named = f"{method}: " if method else ""
+        super().__init__(
+            f"{named}{what} of image {image} holds NaN or infinite values; check that image and the model's weights"
+        )
+        self.method, self.what, self.image = method, what, image
+
+
+def _check_finite(method: str, what: str, values: Tensor) -> None:
+    if not bool(values.isfinite().all()):
+        images = (~values.isfinite()).flatten(1).any(dim=1)
+        raise NonFiniteError(method, what, int(images.nonzero()[0]))
 
 
 def _within_memory(
@@ -109,12 +133,17 @@ def _within_memory(
     try:
         input_gradients = any(getattr(method, "uses_input_gradients", False) for method in methods.values())
         forward = ForwardPass(model, images, targets, batch_limit, input_gradients=input_gradients)
-        return {
-            name: method.attribute(forward)
-            if isinstance(method, AttributionMethod)
-            else (method(model, images, forward.targets), {})
-            for name, method in methods.items()
-        }
+        explanations = {}
+        for name, method in methods.items():
+            explanation = (
+                method.attribute(forward)
+                if isinstance(method, AttributionMethod)
+                else (method(model, images, forward.targets), {})
+            )
+            for what, values in (*forward.computed(), ("the map", explanation[0])):
+                _check_finite(name, what, values)
+            explanations[name] = explanation
+        return explanations
     except Exception as error:
         if batch_limit == 1 or not is_out_of_memory(error):
             raise

@@ -1,11 +1,13 @@
 """What a model computes for a few images, shared by all methods that explain them."""
 
+from collections.abc import Iterator
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from xairank.attribution.protocol import Model
+from xairank.attribution.protocol import Model, as_parts
 
 
 class ForwardPass:
@@ -48,17 +50,18 @@ class ForwardPass:
         self.prefix = self._prefix_output.detach()
         prefix = self.prefix.detach().requires_grad_()
         with torch.set_grad_enabled(input_gradients):
-            features = self.forward_rest(prefix)
-        self.features = features.detach()
-        self._features = self.features.detach().requires_grad_()
-        logits = model.forward_head(self._features.clone())  # a head may work in place
+            outputs = self.forward_rest(prefix)
+        # What crosses the cut: the feature map, and whatever else the head needs, see Model.
+        self._parts = [part.detach().requires_grad_() if _is_floating(part) else part for part in outputs]
+        self.features = self._parts[0].detach()
+        logits = model.forward_head(*map(_copied, self._parts))
         self.logits = logits.detach()
         self.targets = self.logits.argmax(dim=1) if targets is None else targets
         _check_targets(self.targets, self.logits.shape[1])
         self._scores = target_logits(logits, self.targets)
         self.scores = self._scores.detach()
         if input_gradients:
-            self.input_gradients = self.to_input(torch.autograd.grad(features, prefix, self.feature_gradients)[0])
+            self.input_gradients = self.to_input(self._through(outputs, prefix))
 
     def forward_prefix(self, images: Tensor) -> Tensor:
         """Images (B, C, H, W) -> output of the affine prefix (B, c, y, x)."""
@@ -66,17 +69,16 @@ class ForwardPass:
         output: Tensor = prefix(images) if prefix else images.view_as(images)
         return output
 
-    def forward_rest(self, prefix: Tensor) -> Tensor:
-        """Output of the affine prefix (B, c, y, x) -> feature map (B, C, h, w)."""
+    def forward_rest(self, prefix: Tensor) -> tuple[Any, ...]:
+        """Output of the affine prefix (B, c, y, x) -> feature map (B, C, h, w), and what else the head takes."""
         rest = getattr(self.model, "forward_rest", None)
         # A frozen model leaves its input as it is; any other may start with an activation in place.
-        output: Tensor = rest(prefix) if rest else self.model.forward_features(prefix.clone())
-        return output
+        return as_parts(rest(prefix) if rest else self.model.forward_features(prefix.clone()))
 
-    @cached_property
+    @property
     def feature_gradients(self) -> Tensor:
         """Gradients of the scores with respect to the feature map, (B, C, h, w)."""
-        return torch.autograd.grad(self._scores.sum(), self._features)[0]
+        return self._part_gradients[0]
 
     @cached_property
     def input_gradients(self) -> Tensor:
@@ -93,8 +95,43 @@ class ForwardPass:
         Images do not influence one another in evaluation mode, so the gradient of the sum is each one's own.
         """
         prefix = prefix.detach().requires_grad_()
-        scores = target_logits(self.model.forward_head(self.forward_rest(prefix)), targets)
+        scores = target_logits(self.model.forward_head(*self.forward_rest(prefix)), targets)
         return torch.autograd.grad(scores.sum(), prefix)[0]
+
+    def computed(self) -> Iterator[tuple[str, Tensor]]:
+        """What has been computed so far, with its name in words; each (B, ...)."""
+        yield "the feature map", self.features
+        yield "the logits", self.logits
+        if "_part_gradients" in self.__dict__:
+            yield "the gradient at the feature map", self.feature_gradients
+        if "input_gradients" in self.__dict__:
+            yield "the gradient at the image", self.input_gradients
+
+    @cached_property
+    def _part_gradients(self) -> tuple[Tensor, ...]:
+        """Gradients of the scores with respect to each floating part that crosses the cut, the feature map first."""
+        floating = [part for part in self._parts if _is_floating(part)]
+        found = torch.autograd.grad(self._scores.sum(), floating, allow_unused=True)
+        return tuple(
+            torch.zeros_like(part) if gradient is None else gradient
+            for part, gradient in zip(floating, found, strict=True)
+        )
+
+    def _through(self, outputs: tuple[Any, ...], prefix: Tensor) -> Tensor:
+        """The gradients of the scores at the prefix's output, by the chain rule over all that crosses the cut."""
+        floating = [part for part in outputs if _is_floating(part)]
+        pairs = [pair for pair in zip(floating, self._part_gradients, strict=True) if pair[0].requires_grad]
+        ends, gradients = zip(*pairs, strict=True)
+        return torch.autograd.grad(ends, prefix, gradients)[0]
+
+
+def _is_floating(part: object) -> bool:
+    return isinstance(part, Tensor) and part.is_floating_point()
+
+
+def _copied(part: Any) -> Any:  # noqa: ANN401
+    """A copy of a tensor, as a head may work in place."""
+    return part.clone() if isinstance(part, Tensor) else part
 
 
 def target_logits(logits: Tensor, targets: Tensor) -> Tensor:

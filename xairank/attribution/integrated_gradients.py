@@ -1,6 +1,6 @@
 """Integrated gradients."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 from xairank.attribution.engine import AttributionMethod, Explanation
 from xairank.attribution.forward_pass import ForwardPass, target_logits
 from xairank.attribution.path import BASELINES, RULES
+from xairank.attribution.stream import stream_gradients
 
 LADDER = (8, 16, 32, 64, 128, 256)
 
@@ -16,8 +17,7 @@ LADDER = (8, 16, 32, 64, 128, 256)
 class IntegratedGradients(AttributionMethod):
     """Gradients summed along the straight path from a baseline to the image (Sundararajan et al., ICML 2017; Eq. 3).
 
-    The map is the sum over channels of the absolute attributions ``|(x - x') * integral of the gradient|``. All (image,
-    step) pairs are one stream, cut by the batch limit: it bounds memory and sets the speed, never the result.
+    The map is the sum over channels of the absolute attributions ``|(x - x') * integral of the gradient|``.
 
     Args:
         n_steps: Points on the path; ``auto`` takes for each image the fewest of 8, 16, 32, ..., 256 whose completeness
@@ -98,31 +98,20 @@ class IntegratedGradients(AttributionMethod):
         positions = positions.view(-1, 1, 1, 1)
         difference = forward.prefix[rows] - start
         start = start.expand_as(difference)
+
+        def on_the_path(image: int, steps: slice) -> Tensor:
+            return torch.addcmul(start[image], positions[steps], difference[image])
+
         totals = torch.zeros_like(difference)
-        n_pairs = len(rows) * n_steps
-        for begin in range(0, n_pairs, forward.batch_limit):
-            end = min(begin + forward.batch_limit, n_pairs)
-            batch = list(_by_image(begin, end, n_steps))
-            points = [torch.addcmul(start[i], positions[steps], difference[i]) for i, steps in batch]
-            inputs = torch.cat(points) if len(points) > 1 else points[0]
-            images = torch.cat([rows.new_full((steps.stop - steps.start,), i) for i, steps in batch])
-            gradients = forward.prefix_gradients(inputs, forward.targets[rows[images]])
+        for image, steps, gradients in stream_gradients(forward, rows, n_steps, on_the_path):
             # Summed as (y, x, c), which is how channels-last gradients lie in memory.
-            parts = gradients.permute(0, 2, 3, 1).split([steps.stop - steps.start for _, steps in batch])
-            for (i, steps), part in zip(batch, parts, strict=True):
-                totals[i] += torch.einsum("s,syxc->yxc", weights[steps], part).permute(2, 0, 1)
+            total = torch.einsum("s,syxc->yxc", weights[steps], gradients.permute(0, 2, 3, 1))
+            totals[image] += total.permute(2, 0, 1)
         return totals
-
-
-def _by_image(begin: int, end: int, n_steps: int) -> Iterator[tuple[int, slice]]:
-    """The pairs from ``begin`` to ``end`` of a stream of (image, step) pairs: the images and the steps of each."""
-    for image in range(begin // n_steps, (end - 1) // n_steps + 1):
-        first = image * n_steps
-        yield image, slice(max(begin - first, 0), min(end - first, n_steps))
 
 
 def _baseline_scores(forward: ForwardPass, start: Tensor) -> Tensor:
     """The explained classes' logits at the baselines, (B,), from the prefix's output there, (B or 1, c, y, x)."""
     with torch.no_grad():
-        logits = forward.model.forward_head(forward.forward_rest(start))
+        logits = forward.model.forward_head(*forward.forward_rest(start))
     return target_logits(logits.expand(len(forward.targets), -1), forward.targets)

@@ -11,15 +11,23 @@ from xairank.attribution.acceleration.memory import freed_memory_kept
 
 
 class Model(Protocol):
-    """timm's protocol."""
+    """timm's protocol, with one addition: where the head needs more than the feature map, it is handed on with it.
 
-    def forward_features(self, images: Tensor, /) -> Tensor:
-        """Images (B, 3, H, W) -> feature map (B, C, h, w)."""
+    Such are residuals that pass the cut, or the class token of a transformer; see :func:`xairank.adapt`.
+    """
+
+    def forward_features(self, images: Tensor, /) -> Any:  # noqa: ANN401
+        """Images (B, 3, H, W) -> feature map (B, C, h, w), or a tuple of it and what else the head takes."""
         ...
 
-    def forward_head(self, features: Tensor, /) -> Tensor:
-        """Feature map (B, C, h, w) -> logits (B, classes)."""
+    def forward_head(self, features: Tensor, /, *others: Any) -> Tensor:  # noqa: ANN401
+        """What ``forward_features`` gave -> logits (B, classes)."""
         ...
+
+
+def as_parts(features: Any) -> tuple[Any, ...]:  # noqa: ANN401
+    """What ``forward_features`` gave, as a tuple that begins with the feature map."""
+    return features if isinstance(features, tuple) else (features,)
 
 
 @contextmanager
@@ -85,3 +93,8 @@ def checked(images: Tensor, targets: Tensor | None) -> tuple[Tensor, Tensor | No
     # Tensors made in inference mode can never take part in a graph; only those are worth a copy.
     copied = images.clone() if images.is_inference() else images.detach()
     return copied, targets.clone().long() if targets is not None else None
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error is a lack of memory, on a CPU or an accelerator."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)

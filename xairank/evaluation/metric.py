@@ -1,7 +1,7 @@
 """What a metric is: maps and masks in, a score an image out, and the facts that tables and statistics need."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Callable
 
 from torch import Tensor
 
@@ -18,10 +18,10 @@ class Metric(ABC):
         high: The largest possible value, None where there is none.
     """
 
-    label: ClassVar[str] = ""
-    higher_is_better: ClassVar[bool] = True
-    low: ClassVar[float | None] = 0.0
-    high: ClassVar[float | None] = 1.0
+    label: str = ""
+    higher_is_better: bool = True
+    low: float | None = 0.0
+    high: float | None = 1.0
 
     @abstractmethod
     def __call__(self, maps: Tensor, masks: Tensor) -> Tensor:
@@ -30,3 +30,30 @@ class Metric(ABC):
     def chance(self, masks: Tensor) -> Tensor | None:
         """The expected score of a random map for masks (B, H, W) -> (B,); None where it is not known."""
         return None
+
+
+class FunctionMetric(Metric):
+    """A plain function as a metric, for an entry that needs no class.
+
+    Args:
+        function: Maps (B, H, W), masks (B, H, W) -> scores (B,).
+        label: See :class:`Metric`.
+        higher_is_better: See :class:`Metric`.
+        low: See :class:`Metric`.
+        high: See :class:`Metric`.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Tensor, Tensor], Tensor],
+        label: str = "",
+        higher_is_better: bool = True,
+        low: float | None = None,
+        high: float | None = None,
+    ) -> None:
+        self.function, self.label, self.higher_is_better = function, label, higher_is_better
+        self.low, self.high = low, high
+
+    def __call__(self, maps: Tensor, masks: Tensor) -> Tensor:
+        """Maps (B, H, W), masks (B, H, W) -> scores (B,)."""
+        return self.function(maps, masks)

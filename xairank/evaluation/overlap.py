@@ -1,7 +1,5 @@
 """Top-K Overlap: how much of the K most important pixels lies on a defect of K pixels."""
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor
 
@@ -11,7 +9,7 @@ from xairank.evaluation.metric import Metric
 class TopKOverlap(Metric):
     """The share of a map's K largest pixels that lie inside the mask of K pixels; see :func:`topk_overlap`."""
 
-    label: ClassVar[str] = "Top-K Overlap"
+    label = "Top-K Overlap"
 
     def __call__(self, maps: Tensor, masks: Tensor) -> Tensor:
         """Maps (B, H, W), masks (B, H, W) -> overlaps (B,) in [0, 1]."""
@@ -25,7 +23,7 @@ class TopKOverlap(Metric):
 class TopKIoU(Metric):
     """Intersection over union of the top-K pixels and the mask; see :func:`topk_iou`."""
 
-    label: ClassVar[str] = "Top-K IoU"
+    label = "Top-K IoU"
 
     def __call__(self, maps: Tensor, masks: Tensor) -> Tensor:
         """Maps (B, H, W), masks (B, H, W) -> intersections over unions (B,) in [0, 1]."""
@@ -44,7 +42,7 @@ def topk_overlap(maps: Tensor, masks: Tensor) -> Tensor:
         masks: True on the defect (B, H, W), bool, at least one pixel each.
 
     Returns:
-        Overlaps (B,) in [0, 1], in the maps' type.
+        Overlaps (B,) in [0, 1], in the maps' type; in float32 for maps of half precision, which counts only to 2,048.
 
     Raises:
         ValueError: Shapes that differ, masks that are not bool or are empty, maps with NaN or infinite values.
@@ -56,6 +54,8 @@ def topk_overlap(maps: Tensor, masks: Tensor) -> Tensor:
         tensor([0.5000])
     """
     _check(maps, masks)
+    if maps.dtype in (torch.float16, torch.bfloat16):
+        maps = maps.float()
     values, inside = maps.flatten(1), masks.flatten(1)
     k = inside.sum(dim=1)
     descending = values.sort(dim=1, descending=True).values

@@ -4,16 +4,17 @@ On a CPU it is the one whose activations stay in the cache, on a GPU one that fi
 """
 
 import time
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from xairank.attribution.engine import is_out_of_memory
-from xairank.attribution.protocol import Model, explaining
+from xairank.attribution.protocol import Model, as_parts, explaining, is_out_of_memory
 
 CANDIDATES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 MOST_A_THREAD = 2  # on a CPU; what larger batches gain there, a tenth, takes twice the memory
+MOST_BY_RULE = 16  # on a CPU of many threads
+ON_ACCELERATORS = 64
 REPEATS = 5
 WORTH = 0.95  # of the least time an image so far: a larger batch, which takes more memory, must be faster than that
 PATIENCE = 2  # sizes in a row that are not worth it end the search
@@ -26,9 +27,20 @@ class PrefixedModel(Model, Protocol):
         """Images (B, 3, H, W) -> output of the prefix (B, c, y, x)."""
         ...
 
-    def forward_rest(self, prefix: Tensor, /) -> Tensor:
-        """Output of the prefix (B, c, y, x) -> feature map (B, C, h, w)."""
+    def forward_rest(self, prefix: Tensor, /) -> Any:  # noqa: ANN401
+        """Output of the prefix (B, c, y, x) -> feature map (B, C, h, w), or a tuple that begins with it."""
         ...
+
+
+def default_batch_limit(device: torch.device) -> int:
+    """A batch limit that is near the best of the machines that were measured, by a rule.
+
+    It depends on the device and the number of threads alone. A measurement, :func:`measure_batch_limit`, finds what is
+    fastest, but not the same twice, and another batch rounds sums in another order: the same run would give other bits.
+    """
+    if device.type == "cpu":
+        return min(MOST_A_THREAD * torch.get_num_threads(), MOST_BY_RULE)
+    return ON_ACCELERATORS
 
 
 def measure_batch_limit(model: PrefixedModel, image: Tensor) -> int:
@@ -63,7 +75,7 @@ def measure_batch_limit(model: PrefixedModel, image: Tensor) -> int:
 def _seconds(model: PrefixedModel, inputs: Tensor) -> float:
     inputs = inputs.detach().requires_grad_()
     started = time.perf_counter()
-    scores = model.forward_head(model.forward_rest(inputs))
+    scores = model.forward_head(*as_parts(model.forward_rest(inputs)))
     torch.autograd.grad(scores[:, 0].sum(), inputs)
     if inputs.is_cuda:
         torch.cuda.synchronize(inputs.device)

@@ -7,7 +7,7 @@ changes what is computed, rounding aside.
 import operator
 from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from timm.layers import BatchNormAct2d
 from torch import Tensor, fx, nn
@@ -34,14 +34,14 @@ def fold_and_split(network: nn.Module) -> Halves:
     Raises:
         Exception: torch.fx cannot trace the network; whatever it meets.
     """
-    _lighten_squeeze_excitation(network)
+    _replace_squeeze_excitation(network)
     graph = _Tracer().trace(network)
-    _work_out_of_place(network)
+    _forbid_in_place(network)
     _fold_batch_norm(network, graph)
     _drop_identities(network, graph)
     end = _end_of_affine_prefix(network, graph)
-    _lighten_convolutions(network, graph, end)
-    _lighten_activations(network, graph)
+    _replace_convolutions(network, graph, end)
+    _replace_activations(network, graph)
     return _split(network, graph, end)
 
 
@@ -53,13 +53,13 @@ class _Tracer(fx.Tracer):
         return whole or super().is_leaf_module(m, module_qualified_name)
 
 
-def _lighten_squeeze_excitation(network: nn.Module) -> None:
+def _replace_squeeze_excitation(network: nn.Module) -> None:
     for name, module in list(network.named_modules()):
         if SqueezeExcitation.replaces(module):
             network.set_submodule(name, SqueezeExcitation(module))
 
 
-def _work_out_of_place(network: nn.Module) -> None:
+def _forbid_in_place(network: nn.Module) -> None:
     """In-place activations would overwrite the prefix's output, and most cost a copy where gradients are wanted."""
     for module in network.modules():
         if isinstance(getattr(module, "inplace", None), bool):
@@ -89,7 +89,7 @@ def _drop_identities(network: nn.Module, graph: fx.Graph) -> None:
             graph.erase_node(node)
 
 
-def _lighten_convolutions(network: nn.Module, graph: fx.Graph, cut: fx.Node) -> None:
+def _replace_convolutions(network: nn.Module, graph: fx.Graph, cut: fx.Node) -> None:
     """Puts :class:`Convolution` in the place of each, with what alone reads it, but not across a cut."""
     calls = _calls(graph)
     for node in graph.nodes:
@@ -100,8 +100,8 @@ def _lighten_convolutions(network: nn.Module, graph: fx.Graph, cut: fx.Node) -> 
         activated = alone and _take_out(network, graph, node, lambda module: type(module) is nn.SiLU)
         excitation = _take_out(network, graph, node, _gates_by_sigmoid) if activated else None
         excitation = cast(SqueezeExcitation | None, excitation)
-        light = Convolution(convolution, activated=bool(activated), excitation=excitation)
-        network.set_submodule(str(node.target), light)
+        replacement = Convolution(convolution, activated=bool(activated), excitation=excitation)
+        network.set_submodule(str(node.target), replacement)
 
 
 def _gates_by_sigmoid(module: nn.Module | None) -> bool:
@@ -121,7 +121,7 @@ def _take_out(
     return module
 
 
-def _lighten_activations(network: nn.Module, graph: fx.Graph) -> None:
+def _replace_activations(network: nn.Module, graph: fx.Graph) -> None:
     for node in graph.nodes:
         if type(_module(network, node)) is nn.SiLU:
             network.set_submodule(str(node.target), SiLU())
@@ -188,7 +188,6 @@ class Features(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) -> feature map (B, C, h, w)."""
-        features: Tensor = self.model.forward_features(images)  # type: ignore[operator]
-        return features
+    def forward(self, images: Tensor) -> Any:  # noqa: ANN401
+        """Images (B, 3, H, W) -> feature map (B, C, h, w), or a tuple that begins with it."""
+        return self.model.forward_features(images)  # type: ignore[operator]

@@ -2,16 +2,15 @@
 
 import copy
 import logging
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from xairank.attribution.acceleration.batch_limit import default_batch_limit
+from xairank.attribution.acceleration.comparison import difference
 from xairank.attribution.acceleration.folding import Features, Halves, fold_and_split
-from xairank.attribution.engine import BATCH_LIMIT
-from xairank.attribution.protocol import Model, checked, explaining
-
-TOLERANCE = 1e-4  # of the largest feature; folding moves EfficientNet-B0 by about 1e-6
+from xairank.attribution.protocol import Model, as_parts, checked
 
 logger = logging.getLogger(__name__)
 
@@ -37,83 +36,66 @@ class FrozenModel(nn.Module):
         output: Tensor = self._halves["prefix"](images.contiguous(memory_format=torch.channels_last))
         return output
 
-    def forward_rest(self, prefix: Tensor) -> Tensor:
-        """Output of the affine prefix (B, c, y, x), left as it is -> feature map (B, C, h, w)."""
-        features: Tensor = self._halves["rest"](prefix)
-        return features
+    def forward_rest(self, prefix: Tensor) -> Any:  # noqa: ANN401
+        """Output of the affine prefix (B, c, y, x), left as it is -> feature map (B, C, h, w), as of the model."""
+        return self._halves["rest"](prefix)
 
-    def forward_features(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) -> feature map (B, C, h, w)."""
+    def forward_features(self, images: Tensor) -> Any:  # noqa: ANN401
+        """Images (B, 3, H, W) -> feature map (B, C, h, w), or a tuple that begins with it, as of the model."""
         return self.forward_rest(self.forward_prefix(images))
 
-    def forward_head(self, features: Tensor) -> Tensor:
-        """Feature map (B, C, h, w) -> logits (B, classes)."""
-        logits: Tensor = self._model.forward_head(features)  # type: ignore[operator]
+    def forward_head(self, features: Tensor, *others: Any) -> Tensor:  # noqa: ANN401
+        """What ``forward_features`` gave -> logits (B, classes)."""
+        logits: Tensor = self._model.forward_head(features, *others)  # type: ignore[operator]
         return logits
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) -> logits (B, classes)."""
+        return self.forward_head(*as_parts(self.forward_features(images)))
 
 
 class _Unfolded(Features):
     """A model as it is, but it leaves its input alone even where it works in place."""
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) -> feature map (B, C, h, w)."""
+    def forward(self, images: Tensor) -> Any:  # noqa: ANN401
+        """Images (B, 3, H, W) -> feature map (B, C, h, w), as of the model."""
         return super().forward(images.clone())
 
 
-def freeze(model: Model, images: Tensor, *, batch_limit: int = BATCH_LIMIT) -> FrozenModel:
+def freeze(model: Model, images: Tensor, *, batch_limit: int | None = None) -> FrozenModel:
     """Copies a model in evaluation mode with batch norm folded into convolutions, channels-last, its prefix split off.
 
-    The copy is compared with the model on ``images``. Where it differs, or where the network cannot be traced, nothing
-    is folded or split, with a warning.
+    The copy's features and its gradient at the image are compared with the model's on ``images``. Where they differ, or
+    where the network cannot be traced, nothing is folded or split, with a warning.
 
     Args:
         model: Left as it is; later changes of it do not reach the copy.
         images: A few images in the model's input space, (B, 3, H, W).
-        batch_limit: Largest batch in one pass; :func:`~xairank.attribution.measure_batch_limit` finds the fastest.
+        batch_limit: Largest batch in one pass; by default
+            :func:`~xairank.attribution.acceleration.batch_limit.default_batch_limit`.
     """
+    limit = batch_limit or default_batch_limit(images.device)
     with torch.inference_mode(False):  # what is made in it could never be differentiated
-        return _freeze(cast(nn.Module, model), checked(images, None)[0], batch_limit)
+        return _freeze(cast(nn.Module, model), checked(images, None)[0], limit)
 
 
 def _freeze(original: nn.Module, images: Tensor, batch_limit: int) -> FrozenModel:
     plain = copy.deepcopy(original).eval().requires_grad_(False)
     frozen = FrozenModel(plain, Halves(nn.Identity(), _Unfolded(plain)), batch_limit)
+    name = type(original).__name__
     try:
         folded = copy.deepcopy(plain)
         candidate = FrozenModel(folded, fold_and_split(Features(folded)), batch_limit)
     except Exception as error:  # torch.fx raises whatever the network's own code does with a proxy
-        logger.warning(
-            "%s: cannot be traced (%s); explained as it is, more slowly", type(original).__name__, _first_line(error)
-        )
+        logger.warning("%s: cannot be traced (%s); explained unfolded, more slowly", name, _first_line(error))
     else:
-        difference = max(_difference(candidate, frozen, images), _bend(candidate, images))
-        if difference <= TOLERANCE:
+        found = difference(candidate, frozen, images)
+        if found is None:
             frozen = candidate
         else:
-            logger.warning(
-                "%s: folding and splitting change the features by %.1e; explained as it is, more slowly",
-                type(original).__name__,
-                difference,
-            )
+            logger.warning("%s: folding and splitting change %s; explained unfolded, more slowly", name, found)
     frozen.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return frozen
-
-
-def _difference(candidate: FrozenModel, reference: FrozenModel, images: Tensor) -> float:
-    """Largest difference of the features over the largest feature; infinite where one is not a number."""
-    with explaining(candidate), torch.no_grad():
-        expected = reference.forward_features(images)
-        difference = (candidate.forward_features(images) - expected).abs().max() / expected.abs().max()
-    return float(difference.nan_to_num(nan=torch.inf))
-
-
-def _bend(model: FrozenModel, images: Tensor) -> float:
-    """How far the prefix is from affine: its output half way between two images, over its largest."""
-    other = torch.rand(images.shape, generator=torch.Generator().manual_seed(0)).to(images)
-    with explaining(model), torch.no_grad():
-        ends = (model.forward_prefix(images) + model.forward_prefix(other)) / 2
-        difference = (model.forward_prefix((images + other) / 2) - ends).abs().max() / ends.abs().max()
-    return float(difference.nan_to_num(nan=torch.inf))
 
 
 def _first_line(error: Exception) -> str:

@@ -24,8 +24,8 @@ from torch import Tensor
 SOURCE = Path(__file__).with_name("kernels.c")
 TOLERANCE = 2e-6
 CHUNK = 196  # pixels summed one after the other
-# Numbers are taken for finite and zeros for unsigned so that limits become single instructions; divisions stay exact.
-_FLAGS = "-O3 -march=native -ffp-contract=fast -ffinite-math-only -fno-signed-zeros -fno-trapping-math -fopenmp -fPIC"
+# Zeros are taken for unsigned so that limits become single instructions; divisions stay exact, and NaN stays NaN.
+_FLAGS = "-O3 -march=native -ffp-contract=fast -fno-signed-zeros -fno-trapping-math -fopenmp -fPIC"
 
 logger = logging.getLogger(__name__)
 
@@ -78,10 +78,18 @@ def compiled_kernels() -> Kernels | None:
         logger.info("PyTorch's own functions serve, more slowly: kernels.c cannot be compiled (%s)", error)
         return None
     difference = _difference(kernels)
-    if difference <= TOLERANCE:
-        return kernels
-    logger.warning("PyTorch's own functions serve, more slowly: kernels.c differs from them by %.1e", difference)
-    return None
+    if difference > TOLERANCE:
+        logger.warning("PyTorch's own functions serve, more slowly: kernels.c differs from them by %.1e", difference)
+        return None
+    if not _keeps_non_finite(kernels):
+        logger.warning("PyTorch's own functions serve, more slowly: kernels.c turns NaN or infinity into numbers")
+        return None
+    return kernels
+
+
+def kernels_in_use(device: torch.device) -> bool:
+    """Whether the functions of ``kernels.c`` serve on a device."""
+    return device.type == "cpu" and compiled_kernels() is not None
 
 
 def _compile(compiler: list[str]) -> ctypes.CDLL:
@@ -120,3 +128,22 @@ def _difference(kernels: Kernels) -> float:
         (kernels.chain(gradient, scale, shift, derivative, derivative.clone()), chained),
     ]
     return max(float(((a - b).abs() / b.abs().clamp(min=1)).nan_to_num(nan=torch.inf).max()) for a, b in pairs)
+
+
+def _keeps_non_finite(kernels: Kernels) -> bool:
+    """Whether what comes from NaN or infinity is none of them taken for a number, wherever it stands in a vector."""
+    for bad in (torch.nan, torch.inf):
+        for place in range(40):
+            inputs = torch.ones(1, 40, 1, 2).contiguous(memory_format=torch.channels_last)
+            ones, scale = inputs.clone(), torch.ones(1, 40)
+            inputs[0, place, 0, 1] = bad
+            results = (
+                kernels.silu(inputs, ones.clone())[0, place, 0, 1],
+                kernels.sum_of_products(inputs, ones)[0, place],
+                kernels.sum_of_products(ones, inputs)[0, place],
+                kernels.chain(inputs, scale, scale, ones, torch.empty_like(ones))[0, place, 0, 1],
+                kernels.chain(ones, scale, scale, inputs, torch.empty_like(ones))[0, place, 0, 1],
+            )
+            if torch.stack(results).isfinite().any():
+                return False
+    return True

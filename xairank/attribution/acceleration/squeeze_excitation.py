@@ -4,9 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from timm.models._efficientnet_blocks import SqueezeExcite
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+try:  # private to timm: where a version of it has another place for it, its own squeeze-and-excitation runs
+    from timm.models._efficientnet_blocks import SqueezeExcite
+except ImportError:
+    SqueezeExcite = None  # type: ignore[assignment,misc]
 
 _aten = torch.ops.aten
 # The gradients of what may stand in a squeeze-and-excitation, from the gradient of its output and its input.
@@ -26,7 +30,7 @@ class SqueezeExcitation(nn.Module):
         original: One of timm's that :meth:`replaces`; its layers are shared.
     """
 
-    def __init__(self, original: SqueezeExcite) -> None:
+    def __init__(self, original: Any) -> None:  # noqa: ANN401 - timm's class may be missing
         super().__init__()
         # Functions of the same kind, but not in place: their inputs are read again on the way back.
         self.reduce, self.activation = _as_linear(original.conv_reduce), type(original.act1)()
@@ -35,7 +39,9 @@ class SqueezeExcitation(nn.Module):
     @staticmethod
     def replaces(module: nn.Module) -> bool:
         """Whether a module is of the kind that this one computes."""
-        return type(module) is SqueezeExcite and {type(module.act1), type(module.gate)} <= set(_GRADIENTS)
+        if SqueezeExcite is None or type(module) is not SqueezeExcite:
+            return False
+        return {type(module.act1), type(module.gate)} <= set(_GRADIENTS)
 
     def forward(self, features: Tensor) -> Tensor:
         """Feature map (B, C, h, w) -> the same shape."""

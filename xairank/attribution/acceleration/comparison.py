@@ -1,0 +1,92 @@
+"""Whether a frozen copy computes what its model computes: features, gradient at the image, and an affine prefix."""
+
+import copy
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from xairank.attribution.protocol import as_parts, explaining
+
+TOLERANCE = 1e-4  # of the largest value; folding moves EfficientNet-B0's features by about 1e-6
+# Rounding decides on which side of the kink of a ReLU a value near zero falls, and with it some of the gradient, in any
+# float32 implementation. What exceeds the tolerance but not this is decided in float64, where no kink is met by chance.
+KINKS = 0.1  # relative, in the Euclidean norm
+
+
+class Split(Protocol):
+    """A model whose features come in two steps, see :class:`~xairank.attribution.acceleration.frozen.FrozenModel`."""
+
+    def forward_prefix(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) -> output of the affine prefix (B, c, y, x)."""
+        ...
+
+    def forward_features(self, images: Tensor) -> Any:  # noqa: ANN401
+        """Images (B, 3, H, W) -> feature map (B, C, h, w), or a tuple that begins with it."""
+        ...
+
+
+def difference(candidate: Any, reference: Any, images: Tensor) -> str | None:  # noqa: ANN401 - a Split and a module
+    """What a copy computes otherwise than its reference, in words with a number; None where it is the same.
+
+    Args:
+        candidate: The copy, a module that is a :class:`Split`.
+        reference: A module that is a :class:`Split` as well, unchanged.
+        images: A few images in the model's input space, (B, 3, H, W).
+    """
+    with explaining(candidate), explaining(reference):
+        features = _feature_difference(candidate, reference, images)
+        if not features <= TOLERANCE:
+            return f"the features by {features:.1e}"
+        affine = _affine_error(candidate, images)
+        if not affine <= TOLERANCE:
+            return f"a prefix that is not affine, by {affine:.1e}"
+        gradients = _gradient_difference(candidate, reference, images[:1])
+        if gradients <= TOLERANCE or (gradients <= KINKS and _same_in_float64(candidate, reference, images[:1])):
+            return None
+        return f"the gradient at the image by {gradients:.1e}"
+
+
+def _feature_difference(candidate: Split, reference: Split, images: Tensor) -> float:
+    """Largest difference of the features over the largest feature; infinite where one is not a number."""
+    with torch.no_grad():
+        expected, found = (as_parts(model.forward_features(images))[0] for model in (reference, candidate))
+    return _share((found - expected).abs().max(), expected.abs().max())
+
+
+def _affine_error(model: Split, images: Tensor) -> float:
+    """How far the prefix is from affine: its output half way between two images, over its largest."""
+    other = torch.rand(images.shape, generator=torch.Generator().manual_seed(0)).to(images)
+    with torch.no_grad():
+        ends = (model.forward_prefix(images) + model.forward_prefix(other)) / 2
+        difference = model.forward_prefix((images + other) / 2) - ends
+    return _share(difference.abs().max(), ends.abs().max())
+
+
+def _gradient_difference(candidate: Split, reference: Split, images: Tensor) -> float:
+    """Euclidean distance of the gradients of one mixture of features, relative to the reference's length."""
+    expected, found = (_gradient(model, images) for model in (reference, candidate))
+    return _share((found - expected).norm(), expected.norm())
+
+
+def _gradient(model: Split, images: Tensor) -> Tensor:
+    inputs = images.detach().clone().requires_grad_()
+    features = as_parts(model.forward_features(inputs))[0]
+    mixture = torch.randn(features.shape, generator=torch.Generator().manual_seed(0)).to(features)
+    (gradient,) = torch.autograd.grad((features * mixture).sum(), inputs, allow_unused=True)
+    return torch.zeros_like(inputs) if gradient is None else gradient
+
+
+def _same_in_float64(candidate: nn.Module, reference: nn.Module, images: Tensor) -> bool:
+    if images.device.type == "mps":  # which has no float64
+        return True
+    exact: list[Any] = [copy.deepcopy(model).double() for model in (candidate, reference)]
+    with explaining(exact[0]), explaining(exact[1]):
+        return _gradient_difference(exact[0], exact[1], images.double()) <= TOLERANCE
+
+
+def _share(part: Tensor, whole: Tensor) -> float:
+    """Their ratio; 0 where both are zero, infinite where one is not a number."""
+    if part == 0 and whole == 0:
+        return 0.0
+    return float((part / whole).nan_to_num(nan=torch.inf))

@@ -1,0 +1,59 @@
+"""Gradients at many points of each image, a batch at a time: for integrated gradients, SmoothGrad and the like."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from xairank.attribution.forward_pass import ForwardPass
+
+# An image, and some of its points -> these points at the prefix's output, (points, c, y, x).
+Points = Callable[[int, slice], Tensor]
+
+
+class PointGradients(NamedTuple):
+    """Gradients at some points of one image.
+
+    Attributes:
+        image: Its place among the rows.
+        points: Which of its points.
+        gradients: Of the explained logit at the prefix's output, (points, c, y, x).
+    """
+
+    image: int
+    points: slice
+    gradients: Tensor
+
+
+def stream_gradients(forward: ForwardPass, rows: Tensor, n_points: int, points: Points) -> Iterator[PointGradients]:
+    """The gradients at ``n_points`` points of each image, in passes of at most ``forward.batch_limit`` points.
+
+    All (image, point) pairs are one stream, so that every pass but the last is full, whatever the number of points: the
+    batch limit bounds memory and sets the speed, never the result. What is done with the gradients - a weighted sum,
+    a variance - is the caller's business; none of them need be kept.
+
+    Args:
+        forward: Of the batch.
+        rows: The images of the batch to go through, (R,).
+        n_points: Of each image.
+        points: Gives the points when their turn comes.
+    """
+    n_pairs = len(rows) * n_points
+    for begin in range(0, n_pairs, forward.batch_limit):
+        batch = list(_by_image(begin, min(begin + forward.batch_limit, n_pairs), n_points))
+        inputs = [points(image, steps) for image, steps in batch]
+        counts = [len(some) for some in inputs]
+        images = torch.cat([rows.new_full((count,), image) for (image, _), count in zip(batch, counts, strict=True)])
+        gradients = forward.prefix_gradients(
+            torch.cat(inputs) if len(inputs) > 1 else inputs[0], forward.targets[rows[images]]
+        )
+        for (image, steps), part in zip(batch, gradients.split(counts), strict=True):
+            yield PointGradients(image, steps, part)
+
+
+def _by_image(begin: int, end: int, n_points: int) -> Iterator[tuple[int, slice]]:
+    """The pairs from ``begin`` to ``end`` of the stream: the images, and the points of each."""
+    for image in range(begin // n_points, (end - 1) // n_points + 1):
+        first = image * n_points
+        yield image, slice(max(begin - first, 0), min(end - first, n_points))
