@@ -1,4 +1,4 @@
-"""Folders of images and of masks, read with an eye on everything that does not belong there."""
+"""Folders of images and of masks; whatever does not belong there is a fault."""
 
 import unicodedata
 from collections.abc import Mapping
@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from xairank.data.faults import Faults
 from xairank.errors import UserError
+from xairank.schema import GOOD
 
-GOOD = "good"
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
 
 

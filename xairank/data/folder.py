@@ -5,7 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from xairank.data.faults import Faults
-from xairank.data.files import GOOD, class_folders, entries, images_in, masks_in, pair, pair_class
+from xairank.data.files import class_folders, entries, images_in, masks_in, pair, pair_class
+from xairank.data.labels import check_labels
+from xairank.schema import GOOD
 
 DEFECT = "defect"
 Row = tuple[str, str, Path, Path | None]
@@ -35,6 +37,7 @@ def index_folders(images: Path, masks: Path, faults: Faults) -> pd.DataFrame:
 
 def _index_classes(images: Path, masks: Path, faults: Faults) -> list[Row]:
     classes = class_folders(images, faults)
+    check_labels({folder.name: str(folder) for folder in classes}, faults)
     rows = [
         (f"{folder.name}/{name}", folder.name, image, mask)
         for folder in classes

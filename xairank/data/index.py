@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 
 from xairank.data.faults import Faults
-from xairank.data.files import GOOD
 from xairank.data.folder import index_folders
 from xairank.data.mvtec import index_category
 from xairank.data.table import index_table
 from xairank.files import expand_user
+from xairank.schema import GOOD
 
 PLACES = ("root", "table", "images", "masks")
 
@@ -63,7 +63,7 @@ def index_samples(source: Source, faults: Faults) -> pd.DataFrame:
 
     Returns:
         A row a sample, sorted by key: ``sample`` (its key), ``label``, ``image`` (Path), ``mask`` (Path; None for
-        images of class ``good``), and ``split`` where the data says it.
+        images of class ``good``), and ``split`` where the data has it.
 
     Raises:
         UserError: There is no such data. Whatever is wrong with single files goes to ``faults``.
