@@ -101,7 +101,7 @@ def serving() -> Iterator[ThreadingHTTPServer]:
     server.daemon_threads = True
     server.requests, server.content, server.released = [], CONTENT, threading.Event()
     server.address = f"http://127.0.0.1:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield server
     finally:

@@ -1,6 +1,6 @@
 import pytest
 
-from xairank.console import command
+from xairank.console import ConsoleMonitor, command, console, print_line, tracker
 from xairank.errors import UserError
 
 
@@ -47,3 +47,30 @@ def test_a_defect_of_the_program_keeps_its_trace():
 
     with pytest.raises(ZeroDivisionError):
         main()
+
+
+def test_a_line_is_printed_as_it_stands(capsys):
+    text = "a [red]word[/red] " + "long " * 50 + "1"
+    print_line(text)
+    assert capsys.readouterr().out == f"{text}\n"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_tracked_items_pass_unchanged_and_show_a_bar_in_a_terminal_only(capsys, monkeypatch, terminal):
+    monkeypatch.setattr(console, "_force_terminal", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    assert list(tracker("Decoding")(iter("abc"), 3)) == ["a", "b", "c"]
+    assert ("Decoding" in capsys.readouterr().out) == terminal
+
+
+def test_a_download_shows_its_name_and_size_in_a_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(console, "_force_terminal", True)
+    monkeypatch.setenv("TERM", "xterm")
+    monitor = ConsoleMonitor()
+    monitor.message("Downloading [x]")
+    with monitor.bar("a.tar", 2000, 500) as advance:
+        advance(1500)
+    out = capsys.readouterr().out
+    assert "Downloading [x]\n" in out
+    assert "a.tar" in out
+    assert "2.0/2.0 kB" in out

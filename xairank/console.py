@@ -1,4 +1,4 @@
-"""What a person sees in the terminal: errors in one line, progress bars, tables."""
+"""What users see in the terminal: errors in one line, progress bars, tables."""
 
 import functools
 import os

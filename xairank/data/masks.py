@@ -25,27 +25,27 @@ class MaskView(NamedTuple):
 
 def view_mask(mask: NDArray[np.bool_], view: View) -> MaskView:
     """Resizes and crops a mask (height, width) that is not empty, as :func:`xairank.data.images.view_image`."""
-    shares = _shares(_shares(mask.astype(np.int32), view).T, view).T
+    shares = _shares(np.ascontiguousarray(_shares(mask.astype(np.int32), view).T), view).T
     area = round(float(shares.sum()), _DECIMALS)
     count = max(round(area), int(area > 0))
     order = np.argsort(-shares.round(_DECIMALS), axis=None, kind="stable")
     reduced = np.zeros(view.size**2, np.bool_)
     reduced[order[:count]] = True
     seen = area * mask.size / view.side**2  # pixels of the whole mask
-    return MaskView(
-        reduced.reshape(view.size, view.size), round(max(0.0, 1 - seen / np.count_nonzero(mask)), _DECIMALS)
-    )
+    lost = round(max(0.0, 1 - seen / np.count_nonzero(mask)), _DECIMALS)
+    return MaskView(reduced.reshape(view.size, view.size), lost)
 
 
 def _shares(values: NDArray[np.number], view: View) -> NDArray[np.float64]:
-    """The means of the rows (N, M) over each of the view's rows, (S, M).
+    """The means of the columns of (M, N) over each of the view's columns, (M, S).
 
-    A row of the view begins and ends between rows of the file; of those it covers in part, that part counts. Without
-    matrix products, whose last digits depend on the machine's threads.
+    A column of the view begins and ends within columns of the file, of which that part counts. Running sums instead of
+    a matrix product, as the last digits of one depend on the number of threads.
     """
-    edges = np.arange(view.offset, view.offset + view.size + 1) * len(values) / view.side
-    sums = np.concatenate([np.zeros_like(values[:1]), np.cumsum(values, axis=0, dtype=values.dtype)])
-    whole = np.minimum(edges.astype(np.int64), len(values) - 1)
-    part = (edges - whole)[:, None]
-    at_edges = sums[whole] + part * (sums[whole + 1] - sums[whole])
-    return np.diff(at_edges, axis=0) * view.side / len(values)
+    length = values.shape[1]
+    edges = np.arange(view.offset, view.offset + view.size + 1) * length / view.side
+    sums = np.zeros((len(values), length + 1), values.dtype)
+    np.cumsum(values, axis=1, out=sums[:, 1:])
+    whole = np.minimum(edges.astype(np.int64), length - 1)
+    at_edges = sums[:, whole] + (edges - whole) * (sums[:, whole + 1] - sums[:, whole])
+    return np.diff(at_edges, axis=1) * view.side / length

@@ -17,7 +17,14 @@ from xairank.progress import Monitor
 
 def check_encoder(name: str) -> None:
     """Raises a UserError where timm does not know ``name``; reads no data and no weights."""
-    if timm.is_model(name.split(".")[0]):
+    architecture, _, tag = name.partition(".")
+    if timm.is_model(architecture):
+        tags = [model.partition(".")[2] for model in timm.list_pretrained(f"{architecture}.*")]
+        if tag and tag not in tags:
+            raise UserError(
+                f"model.encoder={name}: timm {timm.__version__} has no weights {tag} of {architecture}; expected "
+                f"{', '.join([*tags, 'or no tag'])}"
+            )
         return
     near = difflib.get_close_matches(name, timm.list_models(), n=3)
     hint = f"did you mean {', '.join(near)}?" if near else "timm.list_models() lists the names"

@@ -16,7 +16,7 @@ import requests
 import timm
 import torch
 from filelock import FileLock
-from huggingface_hub import try_to_load_from_cache
+from huggingface_hub import constants, try_to_load_from_cache
 from timm.models import PretrainedCfg, get_pretrained_cfg
 
 from xairank.download import Mirror, UnreachableError, fetch_first
@@ -128,7 +128,7 @@ def _mirrors(name: str, file: Path | None = None) -> list[Mirror]:
         return []
     target = file or FOLDER / f"{_full_name(config, name)}{SUFFIXES[0]}"
     mirrors = []
-    if config.hf_hub_id:
+    if config.hf_hub_id and not constants.HF_HUB_OFFLINE:
         repository, revision = _repository(config)
         host = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
         address = f"{host}/{repository}/resolve/{revision or 'main'}/{config.hf_hub_filename or HUB_FILES[0]}"
