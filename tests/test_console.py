@@ -1,6 +1,9 @@
-import pytest
+import io
 
-from xairank.console import ConsoleMonitor, command, console, print_line, tracker
+import pytest
+from rich.console import Console
+
+from xairank.console import ConsoleMonitor, command, print_line, tracker
 from xairank.errors import UserError
 
 
@@ -55,22 +58,33 @@ def test_a_line_is_printed_as_it_stands(capsys):
     assert capsys.readouterr().out == f"{text}\n"
 
 
+@pytest.fixture
+def screen(monkeypatch):
+    """A function that makes the console write to a text, as to a terminal or to a file, and returns the text."""
+
+    def replace(terminal):
+        text = io.StringIO()
+        shown = Console(file=text, force_terminal=terminal, force_interactive=terminal, width=100)
+        monkeypatch.setattr("xairank.console.console", shown)
+        return text
+
+    return replace
+
+
 @pytest.mark.parametrize("terminal", [False, True])
-def test_tracked_items_pass_unchanged_and_show_a_bar_in_a_terminal_only(capsys, monkeypatch, terminal):
-    monkeypatch.setattr(console, "_force_terminal", terminal)
-    monkeypatch.setenv("TERM", "xterm")
+def test_tracked_items_pass_unchanged_and_show_a_bar_in_a_terminal_only(screen, terminal):
+    text = screen(terminal)
     assert list(tracker("Decoding")(iter("abc"), 3)) == ["a", "b", "c"]
-    assert ("Decoding" in capsys.readouterr().out) == terminal
+    assert ("Decoding" in text.getvalue()) == terminal
 
 
-def test_a_download_shows_its_name_and_size_in_a_terminal(capsys, monkeypatch):
-    monkeypatch.setattr(console, "_force_terminal", True)
-    monkeypatch.setenv("TERM", "xterm")
+def test_a_download_shows_its_name_and_size_in_a_terminal(screen):
+    text = screen(True)
     monitor = ConsoleMonitor()
     monitor.message("Downloading [x]")
     with monitor.bar("a.tar", 2000, 500) as advance:
         advance(1500)
-    out = capsys.readouterr().out
-    assert "Downloading [x]\n" in out
-    assert "a.tar" in out
-    assert "2.0/2.0 kB" in out
+    shown = text.getvalue()
+    assert shown.startswith("Downloading [x]\n")
+    assert "a.tar" in shown
+    assert "2.0/2.0 kB" in shown
