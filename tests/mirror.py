@@ -42,7 +42,7 @@ class Mirror(BaseHTTPRequestHandler):
             self.send(200, self.server.content)
 
     def answer_complete(self, seen):
-        """There is nothing behind the end."""
+        """Nothing follows the end."""
         self.send_error(416) if self.range_start() else self.send(200, self.server.content)
 
     def answer_norange(self, seen):
@@ -50,7 +50,7 @@ class Mirror(BaseHTTPRequestHandler):
         self.send(200, self.server.content, sent=len(self.server.content) // 2 if seen == 1 else None)
 
     def answer_changes(self, seen):
-        """Breaks off once; then it is another file, which If-Range tells."""
+        """Breaks off once; then it is another file, as If-Range finds out."""
         if seen == 1:
             self.send(200, b"old" * 1000, sent=2000, tag='"old"')
         else:

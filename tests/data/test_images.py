@@ -227,10 +227,16 @@ def test_a_mask_with_grey_values_says_how_to_use_it(tmp_path):
     with pytest.raises(MaskValuesError) as caught:
         read_mask(path, (64, 64))
     assert str(caught.value) == (
-        f"{path}: the mask has 2 grey values above 0, expected only 0 and one other; set data.mask_threshold=127 to "
-        "take what is above it as defect, or save the masks without antialiasing"
+        f"{path}: the mask has 2 grey values above 0, expected only one; set data.mask_threshold=127 to take "
+        "what is above it as defect, or save the masks without antialiasing"
     )
     assert (caught.value.levels, caught.value.largest) == (2, 200)
+
+
+def test_for_16_bits_the_middle_of_16_bits_is_suggested(tmp_path):
+    path = save(tmp_path / "m.png", RAMP.astype(np.uint16))
+    with pytest.raises(UserError, match=r"set data.mask_threshold=32767 to take"):
+        read_mask(path, (64, 64))
 
 
 def with_alpha(pixels):
@@ -271,7 +277,7 @@ UNREADABLE = {
         r"is not an image \(none of PNG, JPEG, TIFF, BMP, WEBP\)",
     ),
     "missing": (lambda path: None, "does not exist"),
-    "dangling link": (lambda path: path.symlink_to(path.parent / "gone.png"), "is a link to a file that is gone"),
+    "dangling link": (lambda path: path.symlink_to(path.parent / "gone.png"), "is a broken link"),
     "folder": (lambda path: path.mkdir(), r"cannot be read \(Is a directory\)"),
 }
 

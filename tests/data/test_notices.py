@@ -29,8 +29,8 @@ def test_what_the_crop_cuts_is_listed_worst_first_in_one_line():
         ),
     )
     assert found == (
-        "the crop cuts 2 of 4 defects (cut/1 loses 99%, cut/0 loses 10%); it leaves nothing of 1 defect (cut/2): not "
-        "ranked; set data.crop=none to keep whole images"
+        "the crop cuts 2 of 4 defects (cut/1 loses 99%, cut/0 loses 10%); the crop leaves nothing of 1 of 4 defects "
+        "(cut/2): not ranked; set data.crop=none to keep whole images"
     )
 
 

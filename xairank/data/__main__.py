@@ -1,4 +1,4 @@
-"""``python -m xairank.data download|verify|check|weights``: get data or weights, verify, look through them."""
+"""``python -m xairank.data download|verify|check|weights``: download or check data, download weights."""
 
 import sys
 from pathlib import Path
@@ -9,13 +9,13 @@ from xairank.files import expand_user
 
 DOWNLOAD = """\
 python -m xairank.data download [category=hazelnut] [root=data/mvtec]
-    Downloads MVTec AD (CC BY-NC-SA 4.0), or takes an archive that lies in root, and unpacks the category."""
+    Downloads MVTec AD (CC BY-NC-SA 4.0), or takes an archive placed in root, and unpacks the category."""
 VERIFY = """\
 python -m xairank.data verify [category=hazelnut] [root=data/mvtec]
     Compares every file of the category with its manifest.csv; lists what is missing, changed or extra."""
 CHECK = """\
 python -m xairank.data check [category=...] [root=...] [table=...] [images=... masks=...]
-    Looks through any data set: what it holds, and everything that is wrong with it."""
+    Reads any data set: shows what it holds, and lists everything that is wrong with it."""
 WEIGHTS = """\
 python -m xairank.data weights [encoder=efficientnet_b0] [file=PATH]
     Downloads an encoder's ImageNet weights to data/weights, where training finds them without a network; or to file,

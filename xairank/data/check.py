@@ -16,7 +16,7 @@ from xairank.console import command, console, parse_arguments, print_error, prin
 from xairank.data.decoding import decode
 from xairank.data.duplicates import group_near_duplicates
 from xairank.data.faults import Faults
-from xairank.data.images import MIDDLE, MaskValuesError, View, read_image
+from xairank.data.images import MaskValuesError, View, read_image
 from xairank.data.index import PLACES, Source, index_samples
 from xairank.data.notices import duplicates_notice, group_members, listed, names, threshold_notice, view_notice
 from xairank.data.splits import Groups, choose_split
@@ -123,13 +123,14 @@ def grey_notice(errors: Iterable[UserError], n_masks: int) -> str | None:
         n_masks: The number of masks, with or without fault.
     """
     refused = [error for error in errors if isinstance(error, MaskValuesError)]
-    grey = sum(error.levels > 1 for error in refused)
+    grey = [error for error in refused if error.levels > 1]
     if not grey:
         return None
-    empty = sum(error.largest <= MIDDLE for error in refused)
+    threshold = grey[0].threshold
+    empty = sum(error.largest <= threshold for error in refused)
     return (
-        f"{grey:,} of {count(n_masks, 'mask')} {'has' if grey == 1 else 'have'} several values above 0; "
-        f"mask_threshold={MIDDLE} accepts them, and {count(empty, 'mask')} would be empty then"
+        f"{len(grey):,} of {count(n_masks, 'mask')} {'has' if len(grey) == 1 else 'have'} several values above 0; "
+        f"mask_threshold={threshold} accepts them, and {count(empty, 'mask')} would be empty then"
     )
 
 

@@ -163,7 +163,7 @@ class DefectDataModule(pl.LightningDataModule):
         """
         if self.samples is not None:
             return
-        faults = Faults(self.source.check_command)
+        faults = Faults(self.source.check_command(mask_threshold=self.view.mask_threshold))
         table = index_samples(self.source, faults)
         faults.stop()
         decoded = decode(table, self.view, self.num_workers, faults, self.track)

@@ -1,14 +1,14 @@
-"""Image and mask files -> 8-bit pixels, and the view of them that the model gets.
+"""Image and mask files -> 8-bit pixels, and the images as the model sees them.
 
-Every image becomes RGB with 8 bits a channel, in a way that depends on the file alone:
+Every image becomes 8-bit RGB, in a way that depends on the file alone:
 
 - grey and palette images: their colours, in RGB;
 - transparent images: drawn on black;
 - 16-bit grey images: 0 to 65535 become 0 to 255, rounded; darker ranges are not stretched, so that images of one data
   set stay comparable; 16-bit RGB: the upper 8 bits;
 - CMYK, YCbCr: Pillow's plain conversion; colour profiles are not applied;
-- the orientation an EXIF tag asks for is applied, to images and to masks;
-- of a file with several pages or frames, the first.
+- the orientation in EXIF is applied, to images and to masks;
+- files with several pages or frames: the first.
 
 Floating-point pixels have no known range and are refused. So are images of more than 89 million pixels (Pillow's limit,
 ``PIL.Image.MAX_IMAGE_PIXELS``), before they are decoded.
@@ -28,9 +28,8 @@ Crop = Literal["center", "none"]
 Size = tuple[int, int]  # width and height, in pixels
 # The paper resizes to 256 and cuts out the central 224: the frame is 8/7 of the crop.
 FRAME = 256 / 224
-# Pillow reads many more, some through other programs.
+# Pillow knows many more, some through other programs.
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
-MIDDLE = 127  # the threshold to suggest for 8-bit masks
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 _TRANSPARENT = ("RGBA", "RGBa", "LA", "La", "PA")
 
@@ -86,18 +85,24 @@ class MaskValuesError(UserError):
     Attributes:
         levels: The number of values above 0.
         largest: The largest value, on the scale of ``data.mask_threshold``.
+        threshold: The threshold to suggest: the middle of 8 or 16 bits.
     """
 
-    def __init__(self, path: Path, levels: int, largest: int) -> None:
-        super().__init__(
-            f"{path}: the mask has {levels} grey values above 0, expected only 0 and one other; set "
-            f"data.mask_threshold={MIDDLE} to take what is above it as defect, or save the masks without antialiasing"
-            if levels
-            else f"{path}: the mask is all black, but its image counts as a defect; draw the defect in white, or "
-            "remove the mask and call the image good"
-        )
+    def __init__(self, path: Path, levels: int, grey: NDArray[np.integer]) -> None:
         self.levels = levels
-        self.largest = largest
+        self.largest = int(grey.max())
+        self.threshold = 127 if grey.dtype == np.uint8 else 32767
+        if levels:
+            message = (
+                f"the mask has {levels} grey values above 0, expected only one; set data.mask_threshold="
+                f"{self.threshold} to take what is above it as defect, or save the masks without antialiasing"
+            )
+        else:
+            message = (
+                "the mask is all black, but its image counts as a defect; draw the defect in white, or remove the mask "
+                "and call the image good"
+            )
+        super().__init__(f"{path}: {message}")
 
 
 def read_mask(path: Path, image_size: Size, threshold: int | None = None) -> NDArray[np.bool_]:
@@ -106,12 +111,12 @@ def read_mask(path: Path, image_size: Size, threshold: int | None = None) -> NDA
     Args:
         path: The mask file.
         image_size: Of its image, upright; the mask's must be the same.
-        threshold: None: every pixel must be 0 (black) or one same other value, which is defect; of a palette the
-            colours count, not their numbers. A number: the pixels above it are defect; one bit is 0 and 255, a palette
-            counts by its grey values.
+        threshold: None: every pixel must be 0 (black) or one same other value, which is defect; for a palette, its
+            colours count, not their numbers. A number: the pixels above it are defect; one bit counts as 0 and 255, a
+            palette by the grey of its colours.
 
     Returns:
-        The mask (height, width), true on the defect; without any defect only where nothing is above a threshold.
+        The mask (height, width), true on the defect; all false only where nothing is above the threshold.
 
     Raises:
         UserError: The mask is unreadable, of another size, not single-channel, true everywhere, or, without a
@@ -138,7 +143,7 @@ def _two_valued(path: Path, mask: Image.Image) -> NDArray[np.bool_]:
     levels = np.flatnonzero(np.bincount(pixels.ravel())) if pixels.dtype == np.uint8 else np.unique(pixels)
     above = np.count_nonzero(levels)
     if above != 1:
-        raise MaskValuesError(path, above, int(_grey(mask).max()))
+        raise MaskValuesError(path, above, _grey(mask))
     return pixels != 0
 
 
@@ -180,7 +185,7 @@ def _open(path: Path) -> Image.Image:
     except UnidentifiedImageError:
         reason = "is empty" if path.stat().st_size == 0 else f"is not an image (none of {', '.join(FORMATS)})"
     except FileNotFoundError:
-        reason = "is a link to a file that is gone" if path.is_symlink() else "does not exist"
+        reason = "is a broken link" if path.is_symlink() else "does not exist"
     except OSError as error:
         reason = f"cannot be read ({error.strerror or error})"
     except Image.DecompressionBombError:

@@ -58,19 +58,17 @@ def view_notice(table: pd.DataFrame, facts: pd.DataFrame) -> str | None:
     cut = (facts["lost"] > 0) & ~gone
     if not (cut | gone).any():
         return None
+    of_all = f"of {count(int(defects.sum()), 'defect')}"
     parts = []
     if cut.any():
         worst = facts.assign(sample=table["sample"])[cut].sort_values("lost", ascending=False, kind="stable")
         losses = (
             f"{sample} loses {min(lost, 0.99):.0%}" for sample, lost in zip(worst["sample"], worst["lost"], strict=True)
         )
-        parts.append(f"the crop cuts {len(worst):,} of {count(defects.sum(), 'defect')} ({listed(losses)})")
+        parts.append(f"the crop cuts {cut.sum():,} {of_all} ({listed(losses)})")
     if gone.any():
         parts.append(
-            f"it leaves nothing of {count(gone.sum(), 'defect')} ({listed(table['sample'][gone])}): not ranked"
-            if parts
-            else f"the crop leaves nothing of {gone.sum():,} of {count(defects.sum(), 'defect')} "
-            f"({listed(table['sample'][gone])}): not ranked"
+            f"the crop leaves nothing of {gone.sum():,} {of_all} ({listed(table['sample'][gone])}): not ranked"
         )
     sides = facts[["width", "height"]]
     oblong = sides.max(axis=1) / sides.min(axis=1) > SQUARE

@@ -1,4 +1,4 @@
-"""A table of images, masks and labels, CSV or Parquet -> one table of samples."""
+"""A CSV or Parquet table of images, masks and labels -> one table of samples."""
 
 import os
 from collections.abc import Hashable
@@ -16,7 +16,7 @@ COLUMNS = ("image", "mask", "label")
 
 
 def index_table(path: Path, faults: Faults) -> pd.DataFrame:
-    """Lists the samples of a table with the columns ``image``, ``mask``, ``label`` and, if wanted, ``split``.
+    """Lists the samples of a table with the columns ``image``, ``mask``, ``label`` and, optionally, ``split``.
 
     Paths are relative to the table. ``mask`` is empty where ``label`` is ``good``, and only there. ``split`` is
     ``train`` or ``test`` in every row. Other columns are not read. A sample's key is its image as the table names it.
@@ -41,7 +41,7 @@ def index_table(path: Path, faults: Faults) -> pd.DataFrame:
     rows: dict[str, dict[str, object]] = {}
     seen: set[str] = set()
     first_rows: dict[str, str] = {}
-    # In an editor the header is row 1.
+    # In a spreadsheet the header is row 1.
     for number, values in enumerate(given.to_dict("records"), start=2):
         row = _row(f"{path}, row {number}", path.parent, values, faults)
         if values["label"]:

@@ -21,8 +21,8 @@ from xairank.errors import UserError
 from xairank.files import remove_leftovers, temporary_beside
 from xairank.progress import Track, untracked
 
-RENDERER = 1  # to be raised with every change of the pixels
-MANY = 50  # images from which on a progress bar and further processes, which take a second to start, are worth it
+RENDERER = 1  # raise it with every change of the pixels
+MANY = 50  # from this number of images, a progress bar and worker processes, which take a second to start, pay off
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class SyntheticCategory:
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 raise UserError(f"data.synthetic.{key}={value} must be an integer from {low} to {high}")
         if not any(self.samples()):
-            raise UserError("data.synthetic.good and data.synthetic.defects ask for no image: ask for at least one")
+            raise UserError("data.synthetic.good and data.synthetic.defects add up to no image; expected at least one")
 
     def specification(self) -> dict[str, int | str]:
         """Everything that determines the files, a plain value a key."""
@@ -89,8 +89,8 @@ def render_category(
     Args:
         folder: ``<data.root>/<data.category>``; its parents are made.
         category: What to render.
-        workers: Number of processes; none: one a processor. The files do not depend on it.
-        track: Shows progress, where there are images enough to wait for.
+        workers: Number of processes; None: one for each processor. The files do not depend on it.
+        track: Shows progress, if there are images enough to wait for.
 
     Raises:
         UserError: If ``folder`` holds anything else, or cannot be written.
@@ -118,7 +118,7 @@ def render_category(
             f"{folder} cannot be written: {error.strerror or error}; free disk space or choose another data.root"
         ) from error
     except BrokenProcessPool as error:
-        raise UserError(f"{folder}: a rendering process was killed; free memory and start again") from error
+        raise UserError(f"{folder}: a rendering process was killed; free memory and run again") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
