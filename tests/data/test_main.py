@@ -1,7 +1,11 @@
+import re
 import sys
+from pathlib import Path
 
 import pytest
 
+import xairank.data
+from tests.mirror import CONTENT
 from xairank.data import manifest
 from xairank.data.__main__ import main, parse_place
 from xairank.data.manifest import write_manifest
@@ -97,3 +101,26 @@ def test_the_defaults_are_hazelnut_in_data_mvtec():
     assert (root.as_posix(), category) == ("data/mvtec", "hazelnut")
     with pytest.raises(UserError):
         parse_place(["root="], "")
+
+
+def test_weights_are_downloaded_once(run, mirror, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_ENDPOINT", f"{mirror.address}/whole")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "torch"))
+    path = "data/weights/resnet10t.c3_in1k.safetensors"
+    status, out, _ = run("weights", "encoder=resnet10t")
+    assert (status, out.splitlines()[-1]) == (0, f"Ready: {path}")
+    assert (tmp_path / path).read_bytes() == CONTENT
+    status, out, _ = run("weights", "encoder=resnet10t")
+    assert (status, out) == (0, f"Already there: {path}\n")
+    status, out, _ = run("weights", "encoder=resnet10t", "file=stick/r.safetensors")
+    assert (status, out.splitlines()[-1]) == (0, "Ready: stick/r.safetensors")
+    assert len(mirror.requests) == 2
+
+
+def test_only_commands_print():
+    folder = Path(xairank.data.__file__).parent
+    printing = re.compile(r"xairank\.console|\bprint\(|from rich")
+    found = {path.name for path in folder.rglob("*.py") if printing.search(path.read_text(encoding="utf-8"))}
+    assert found == {"__main__.py", "check.py"}

@@ -62,6 +62,13 @@ def test_images_far_from_square_are_mentioned_where_the_crop_cuts(width, said):
     )
 
 
+def test_a_few_images_far_from_square_are_no_reason_to_keep_whole_images():
+    samples = cut_facts(1, 20)
+    samples.loc[:1, "width"] = 300
+    found = view_notice(table(*"abcdefghijklmnopqrst"), samples)
+    assert found == "the crop cuts 1 of 20 defects (a loses 50%); data.crop=none keeps whole images"
+
+
 def test_where_all_is_seen_nothing_is_said():
     seen = facts(mask_pixels=[0, 9], lost=[0.0, 0.0], mask_pixels_seen=[0, 4], width=[10, 30], height=[10, 10])
     assert view_notice(table("a", "b"), seen) is None

@@ -11,7 +11,7 @@ from xairank.names import count
 
 SHOWN = 5
 SQUARE = 1.25  # up to this ratio of its sides an image counts as nearly square
-MANY = 0.1  # the share of cut defects from which on another crop is recommended
+MANY = 0.1  # a larger share of cut defects, or of images far from square, is a reason to keep whole images
 
 
 def data_notices(table: pd.DataFrame, facts: pd.DataFrame, groups: Groups, view: View) -> list[str]:
@@ -72,12 +72,12 @@ def view_notice(table: pd.DataFrame, facts: pd.DataFrame) -> str | None:
         )
     sides = facts[["width", "height"]]
     oblong = sides.max(axis=1) / sides.min(axis=1) > SQUARE
-    if oblong.any():
+    if oblong.mean() > MANY:
         parts.append(
             f"{oblong.sum():,} of {count(len(facts), 'image')} are far from square (their shapes are distorted, as "
             "every image is resized to a square)"
         )
-    many = (cut | gone).sum() > MANY * defects.sum() or oblong.any()
+    many = (cut | gone).sum() > MANY * defects.sum() or oblong.mean() > MANY
     advice = "set data.crop=none to keep whole images" if many else "data.crop=none keeps whole images"
     return f"{'; '.join(parts)}; {advice}"
 

@@ -68,11 +68,11 @@ def download_weights(name: str, *, file: Path | None = None, monitor: Monitor | 
             f"model.encoder={name}: timm knows no pretrained weights for it; choose another encoder or "
             "model.pretrained=false"
         )
-    folder = mirrors[0].path.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".download.lock"):  # runs of a sweep may start at once
-        there = find_weights(name) if file is None else None
-        return there or _download(name, mirrors, monitor)
+    if file:
+        return _download(name, mirrors, monitor)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with FileLock(FOLDER / ".download.lock"):  # runs of a sweep may start at once
+        return find_weights(name) or _download(name, mirrors, monitor)
 
 
 def _download(name: str, mirrors: list[Mirror], monitor: Monitor) -> Path:
