@@ -27,6 +27,7 @@ from xairank.attribution.acceleration.memory import freed_memory_kept
 from xairank.data.datamodule import Samples, Selections
 from xairank.data.decoding import decode
 from xairank.data.faults import Faults
+from xairank.data.images import View
 from xairank.models import EncoderDecoder, MultitaskModule
 
 CLASSES = ["crack", "hole"]
@@ -89,7 +90,7 @@ def create_module(encoder: str) -> MultitaskModule:
 
 def prepare_xairank(table: pd.DataFrame, arguments: argparse.Namespace) -> Callable[[], float]:
     """An epoch as ``python -m xairank.train`` runs it, evaluation aside: the second, as all but the first."""
-    decoded = decode(table, 224, "center", 2, Faults())
+    decoded = decode(table, View(224, "center"), 2, Faults())
     labels = torch.tensor([CLASSES.index(label) for label in table["label"]])
     samples = Samples(torch.from_numpy(decoded.images), torch.from_numpy(decoded.masks), labels)
     selections = Selections(torch.arange(len(labels)), arguments.batch_size, 0, shuffle=True, flip=True)

@@ -200,6 +200,10 @@ CASES = [
     Case("one image in a class", lambda: _keep_of_crack(1)),
     Case("fewer images than folds", lambda: _keep_of_crack(4)),
     Case("a rendered category with other options", arguments="data=synthetic data.image_size=64"),
+    Case("a class with a reserved name", lambda: [folder.rename(folder.with_name("overall"))
+                                                  for folder in (CRACK, MASKS)]),
+    Case("classes that differ in case", lambda: [shutil.copytree(folder, folder.with_name("Crack"))
+                                                 for folder in (CRACK, MASKS)]),
     # Images
     Case("a truncated image", lambda: _truncate(CRACK / "000.png")),
     Case("an image of zero bytes", lambda: _truncate(CRACK / "000.png", 0)),
@@ -217,6 +221,11 @@ CASES = [
     Case("a mask of another size", lambda: _save(MASKS / "000_mask.png", _mask()[:40])),
     Case("a mask with three channels", lambda: _save(MASKS / "000_mask.png", np.stack([_mask()] * 3, axis=2))),
     Case("a mask with grey values", lambda: _save(MASKS / "000_mask.png", np.eye(48, dtype="u1") * 100 + _mask() // 2)),
+    Case("a threshold out of range", arguments="data.mask_threshold=-1"),
+    Case("a threshold that no mask can reach", arguments="data.mask_threshold=255"),
+    Case("a threshold above every mask", lambda: [_save(path, np.asarray(Image.open(path)) // 255)
+                                                  for path in (CATEGORY / "ground_truth").glob("*/*.png")],
+         "data.mask_threshold=127"),
     Case("a mask that is all black", lambda: _save(MASKS / "000_mask.png", _mask() * 0)),
     Case("a mask that is all white", lambda: _save(MASKS / "000_mask.png", _mask() * 0 + 255)),
     Case("a truncated mask", lambda: _truncate(MASKS / "000_mask.png")),

@@ -1,11 +1,15 @@
 """Fixtures shared by the tests: a tiny category on disk, small models, and the real sample data where it is at hand."""
 
 import os
+from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from tests.mirror import serving
 
 SHARED = Path(__file__).parents[2] / "shared"
 CLASSES = ("crack", "hole")
@@ -23,6 +27,14 @@ def shared() -> Path:
 def cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Measured batch limits go to a cache of the tests' own, also those of the commands they start."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadingHTTPServer]:
+    """A server of downloads, see :mod:`tests.mirror`."""
+    monkeypatch.setattr("xairank.download.CHUNK", 1000)  # what was read of a chunk that breaks off is lost
+    with serving() as server:
+        yield server
 
 
 def write_category(folder: Path, *, good: int = 12, defects: int = 6, size: int = 48, seed: int = 0) -> Path:

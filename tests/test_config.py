@@ -67,6 +67,7 @@ IMPOSSIBLE = {
     "data.masks": ("", 1.5),
     "data.image_size": (16, 224.0),
     "data.crop": ("left", None),
+    "data.mask_threshold": (-1, 127.5),
     "data.batch_size": (1, "32"),
     "data.num_workers": (-1, True),
     "data.split_seed": (-1, None),

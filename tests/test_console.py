@@ -1,6 +1,9 @@
-import pytest
+import io
 
-from xairank.console import command
+import pytest
+from rich.console import Console
+
+from xairank.console import ConsoleMonitor, command, print_line, tracker
 from xairank.errors import UserError
 
 
@@ -47,3 +50,41 @@ def test_a_defect_of_the_program_keeps_its_trace():
 
     with pytest.raises(ZeroDivisionError):
         main()
+
+
+def test_a_line_is_printed_as_it_stands(capsys):
+    text = "a [red]word[/red] " + "long " * 50 + "1"
+    print_line(text)
+    assert capsys.readouterr().out == f"{text}\n"
+
+
+@pytest.fixture
+def screen(monkeypatch):
+    """A function that makes the console write to a text, as to a terminal or to a file, and returns the text."""
+
+    def replace(terminal):
+        text = io.StringIO()
+        shown = Console(file=text, force_terminal=terminal, force_interactive=terminal, width=100)
+        monkeypatch.setattr("xairank.console.console", shown)
+        return text
+
+    return replace
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_tracked_items_pass_unchanged_and_show_a_bar_in_a_terminal_only(screen, terminal):
+    text = screen(terminal)
+    assert list(tracker("Decoding")(iter("abc"), 3)) == ["a", "b", "c"]
+    assert ("Decoding" in text.getvalue()) == terminal
+
+
+def test_a_download_shows_its_name_and_size_in_a_terminal(screen):
+    text = screen(True)
+    monitor = ConsoleMonitor()
+    monitor.message("Downloading [x]")
+    with monitor.bar("a.tar", 2000, 500) as advance:
+        advance(1500)
+    shown = text.getvalue()
+    assert shown.startswith("Downloading [x]\n")
+    assert "a.tar" in shown
+    assert "2.0/2.0 kB" in shown

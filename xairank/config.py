@@ -78,6 +78,7 @@ RULES: dict[str, Rule] = {
     "data.masks": _optional(_TEXT),
     "data.image_size": _integer(32, 2048),
     "data.crop": _choice("center", "none"),
+    "data.mask_threshold": _optional(_integer(0, 65535)),
     "data.batch_size": _integer(2),
     "data.num_workers": _integer(0, 256),
     "data.split_seed": _integer(0, 2**32 - 1),

@@ -1,19 +1,37 @@
-"""What a person sees in the terminal: errors in one line, progress bars, tables."""
+"""What users see in the terminal: errors in one line, progress bars, tables."""
 
 import functools
 import os
 import sys
-from collections.abc import Callable, Collection, Sequence
-from typing import ParamSpec
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
 
+import rich.progress
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from xairank.config import unknown_key
 from xairank.errors import UserError
+from xairank.progress import Monitor, Track
 
 P = ParamSpec("P")
+T = TypeVar("T")
 console = Console()
+
+
+def print_line(text: str) -> None:
+    """Prints plain text, whatever brackets and numbers it holds, on one line that the terminal may wrap."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_error(error: UserError) -> None:
@@ -79,6 +97,32 @@ def parse_arguments(arguments: Sequence[str], known: Collection[str], *, usage: 
             raise UserError(f"{argument}: found no value; expected key=value, for example {example}")
         values[key] = value
     return values
+
+
+def tracker(description: str) -> Track:
+    """A :class:`xairank.progress.Track` that shows a progress bar in a terminal, and nothing elsewhere."""
+
+    def track(items: Iterable[T], count: int) -> Iterable[T]:
+        shown = console.is_terminal
+        return rich.progress.track(items, description, count, console=console, transient=True, disable=not shown)
+
+    return track
+
+
+class ConsoleMonitor(Monitor):
+    """Shows a download in the terminal."""
+
+    def message(self, text: str) -> None:
+        """Prints a line."""
+        print_line(text)
+
+    @contextmanager
+    def bar(self, name: str, total: int | None, done: int) -> Iterator[Callable[[int], object]]:
+        """A bar with size, speed and time left, that vanishes when done."""
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        with Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=console, transient=True) as shown:
+            task = shown.add_task(name, total=total, completed=done)
+            yield lambda advance: shown.advance(task, advance)
 
 
 def progress() -> Progress:

@@ -72,6 +72,15 @@ def _is_alive(process: int) -> bool:
     return process != os.getpid()  # what this process writes is not here yet: a killed one had the same number
 
 
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's content, hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes ``text`` atomically, in UTF-8."""
     with atomic(path) as temporary:

@@ -47,7 +47,7 @@ def test_sound_data_is_summarised(check, category):
     assert "No fault found." in out
 
 
-def test_duplicates_on_both_sides_of_a_given_split_are_told(check, category, tmp_path):
+def test_duplicates_on_both_sides_of_a_given_split_are_named(check, category, tmp_path):
     rows = [f"{path},,good,{'test' if path.stem > '008' else 'train'}" for path in (category / "train/good").iterdir()]
     for defect in ("crack", "hole"):
         for path in sorted((category / "test" / defect).iterdir()):
@@ -85,7 +85,7 @@ def test_every_fault_is_listed_and_the_rest_is_summarised(check, category):
     assert faults[5:] == ["data.n_folds=5 is more than the 4 images of class crack; lower data.n_folds or add images"]
 
 
-def test_copies_are_told_apart_from_near_duplicates(check, category):
+def test_copies_are_distinguished_from_near_duplicates(check, category):
     original = category / "test/good/001.png"
     Image.open(original).save(category / "train/good/100.png", compress_level=0)
     Image.open(original).point(lambda value: value + 9).save(category / "train/good/101.png")
@@ -103,8 +103,50 @@ def test_what_would_be_excluded_is_named(check, category):
     mask[0] = 255
     Image.fromarray(mask).save(category / "ground_truth/hole/001_mask.png")
     _, out, _ = check("crop=center")
-    assert "Cut masks: nothing is left of 1 defect" in out
+    assert "Cut masks: the crop leaves nothing of 1 of 12 defects" in out
     assert "Not ranked: 12 good, 1 without mask in view (hole/001), and what the model misclassifies." in out
+
+
+def grey(category, *paths, share=0.9):
+    """Gives masks a rim of another grey value; of a ``share`` of their brightness."""
+    for path in paths:
+        pixels = np.asarray(Image.open(path)).copy()
+        pixels[pixels > 0] = int(255 * share)
+        row, column = np.argwhere(pixels)[0]
+        pixels[row, column] = 40
+        Image.fromarray(pixels).save(path)
+
+
+def test_grey_masks_are_summarised_and_listed_up_to_twenty(check, category, monkeypatch):
+    monkeypatch.setattr("xairank.data.faults.SHOWN", 3)
+    masks = sorted(category.glob("ground_truth/*/*.png"))
+    grey(category, *masks[:6])
+    grey(category, *masks[6:8], share=0.4)
+    Image.new("L", (48, 48)).save(masks[8])
+    status, out, faults = check("n_folds=3")
+    assert status == 2
+    assert (
+        "Grey masks: 8 of 12 masks have several values above 0; mask_threshold=127 accepts them, and 3 masks would be "
+        "empty then.\n"
+    ) in out
+    assert len(faults) == 3 + 1 + 1  # grey, how many more, black
+    assert faults[3].startswith("and 5 more like it (set data.mask_threshold=127")
+    status, out, faults = check("n_folds=3", "mask_threshold=127")
+    assert (status, faults) == (0, [])
+    assert "Empty masks: 3 of 12 masks are empty at data.mask_threshold=127 (hole/000, hole/001, hole/002)" in out
+    assert "Grey masks" not in out
+    assert "Not ranked: 12 good, 3 without mask in view (hole/000, hole/001, hole/002), and" in out
+
+
+def test_real_masks_with_antialiased_rims(shared, capsys):
+    place = shared / "data" / "magnetic_tile"
+    main([f"images={place / 'images'}", f"masks={place / 'masks'}", "mask_threshold=127"])
+    out = capsys.readouterr().out
+    assert rows_of(out, "Class")["fray"][0] == "32"
+    assert "Empty masks: 4 of 392 masks are empty at data.mask_threshold=127" in out
+    assert "of 388 defects" in out
+    assert "set data.crop=none to keep whole images" in out
+    assert "No fault found." in out
 
 
 def test_a_table_and_folders_are_checked_too(check, category, tmp_path):
@@ -132,6 +174,9 @@ def test_options_are_those_of_training_without_their_prefix():
         *("data/mvtec", "screws"),
         *(64, "center"),
     )
+    assert parse_options(["mask_threshold=127"])["mask_threshold"] == 127
+    options = parse_options(["category=7", "root=1"])
+    assert (options["category"], options["root"]) == ("7", "1")
     options = parse_options(["table=my/screws.csv"])
     assert (options["root"], options["category"], options["table"]) == (None, "screws", "my/screws.csv")
 
@@ -142,6 +187,8 @@ def test_options_are_those_of_training_without_their_prefix():
         (["hazelnut"], "hazelnut: found no '='; expected key=value"),
         (["catgory=x"], r"catgory: no such key; did you mean category\?"),
         (["image_size=big"], "data.image_size=big is not allowed: expected a whole number"),
+        (["mask_threshold=70000"], "data.mask_threshold=70000 is not allowed: expected a whole number from 0 to 65535"),
+        (["crop="], "crop=: found no value"),
         (["image_size=["], r"data.image_size=\[ is not allowed"),
         (["crop=left"], "data.crop=left is not allowed: expected center or none"),
         (["images=a"], "data.masks: missing"),
@@ -153,8 +200,10 @@ def test_a_wrong_argument_is_named(arguments, message):
         parse_options(arguments)
 
 
-def test_help_tells_the_arguments(capsys):
-    main(["--help"])
+def test_help_names_the_arguments(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["image_size=48", "--help"])
+    assert caught.value.code == 0
     assert "python -m xairank.data check table=" in capsys.readouterr().out
 
 

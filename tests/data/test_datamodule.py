@@ -14,6 +14,7 @@ def module(category, **changes):
         "source": Source(category.name, root=category.parent),
         "image_size": 48,
         "crop": "none",
+        "mask_threshold": None,
         "batch_size": 4,
         "num_workers": 2,
         "split_seed": 0,
@@ -140,7 +141,7 @@ def test_files_are_decoded_only_where_the_folders_are_right(category):
     assert "more fault" not in str(caught.value)
 
 
-def test_near_duplicates_are_on_one_side_and_named(category, capsys):
+def test_near_duplicates_are_on_one_side_and_named(category):
     for name in ("100", "101"):  # brighter copies of a good image; a larger one of a defect, under another label
         copy = Image.open(category / "test/good/001.png").point(lambda value: value + 10)
         copy.save(category / f"train/good/{name}.png")
@@ -152,24 +153,75 @@ def test_near_duplicates_are_on_one_side_and_named(category, capsys):
         sides = module(category, fold=fold).table.set_index("sample")["split"]
         assert len(set(sides[["good/001", "train/good/100", "train/good/101"]])) == 1
         assert len(set(sides[["hole/001", "crack/100"]])) == 1
-    told = "Note: 5 near-duplicate images in 2 groups, each on one side of the split (crack/100 = hole/001, good/001"
-    assert told in capsys.readouterr().out
+    notice = "5 near-duplicate images in 2 groups, each on one side of the split (crack/100 = hole/001, good/001"
+    (found,) = module(category).notices
+    assert found.startswith(notice)
 
 
-def test_defects_outside_of_the_crop_are_told_once(category, capsys):
+def cases_of(data):
+    return dict(zip(data.table["sample"], data.table["case"], strict=True))
+
+
+@pytest.mark.parametrize("given_split", [False, True])
+def test_near_duplicates_are_one_case_named_by_the_first_sample(category, given_split):
+    for name in ("100", "101"):
+        Image.open(category / "test/good/001.png").save(category / f"train/good/{name}.png", compress_level=0)
+    source = Source(category.name, root=category.parent)
+    table = index_samples(source, Faults())
+    if given_split:
+        table["split"] = ["test" if row % 2 else "train" for row in range(len(table))]
+        table.to_csv(category / "nuts.csv", index=False)
+        source = Source("nuts", table=category / "nuts.csv")
+    data = module(category, source=source)
+    assert data.table.columns.tolist() == ["sample", "case", "label", "split", "image", "mask"]
+    files = dict(zip(data.table["sample"], data.table["image"], strict=True))
+    copies = [
+        sample
+        for sample, image in files.items()
+        if image.parts[-2:] in {("good", "100.png"), ("good", "101.png")}
+        or image.parts[-3:] == ("test", "good", "001.png")
+    ]
+    assert len(copies) == 3
+    expected = {sample: copies[0] if sample in copies else sample for sample in files}
+    assert cases_of(data) == expected
+
+
+def test_cases_are_part_of_the_fingerprint(category):
+    first = module(category)
+    before = first.fingerprint()
+    first.table = first.table.assign(case="one")
+    assert first.fingerprint() != before
+
+
+def test_defects_outside_of_the_crop_are_noticed_once(category):
     for name in ("001", "002"):
         mask = np.zeros((48, 48), np.uint8)
         mask[:2] = 255
         Image.fromarray(mask).save(category / f"ground_truth/hole/{name}_mask.png")
-    module(category, crop="center")
-    out = capsys.readouterr().out
-    assert "nothing is left of 2 defects after crop and resizing (hole/001, hole/002): not ranked" in out
-    assert out.count("Note:") == 1
+    data = module(category, crop="center")
+    data.setup()
+    (found,) = data.notices
+    assert "the crop leaves nothing of 2 of 12 defects (hole/001, hole/002): not ranked" in found
 
 
-def test_ordinary_data_is_not_commented_on(category, capsys):
-    module(category)
-    assert capsys.readouterr().out == ""
+def test_masks_empty_at_the_threshold_are_noticed_and_have_no_pixel(category):
+    path = category / "ground_truth/hole/001_mask.png"
+    Image.open(path).point(lambda value: value // 3).save(path)
+    data = module(category, mask_threshold=127)
+    assert data.notices == ["1 of 12 masks is empty at data.mask_threshold=127 (hole/001): not ranked"]
+    row = data.table.index[data.table["sample"] == "hole/001"][0]
+    assert not data.samples.masks[row].any()
+    assert data.classes[data.samples.labels[row]] == "hole"
+    assert module(category).notices == []  # of two values, whatever they are
+
+
+def test_ordinary_data_is_not_commented_on_and_nothing_is_printed(category, capsys):
+    assert module(category).notices == []
+    (category / "test/good/001.png").rename(category / "test/good/200.png")
+    Image.open(category / "test/good/200.png").save(category / "test/good/201.png")
+    assert module(category).notices != []
+    captured = capsys.readouterr()
+    assert captured.out == captured.err == ""
 
 
 def test_a_given_split_decides(category):

@@ -4,13 +4,14 @@ from PIL import Image
 
 from xairank.data.decoding import decode
 from xairank.data.faults import Faults
+from xairank.data.images import View
 from xairank.data.index import Source, index_samples
 
 
-def decoded(category, size=48, crop="none", threads=2):
+def decoded(category, size=48, crop="none", threads=2, threshold=None):
     faults = Faults()
     table = index_samples(Source(category.name, root=category.parent), faults)
-    return table, decode(table, size, crop, threads, faults), faults.messages
+    return table, decode(table, View(size, crop, threshold), threads, faults), faults.messages
 
 
 def draw(category, box, size=(160, 80)):
@@ -30,7 +31,7 @@ def test_pixels_and_masks_are_those_of_the_files(category):
         assert np.array_equal(found.masks[row], expected)
 
 
-def test_a_mask_is_resized_to_the_nearest_pixel(category):
+def test_a_mask_is_resized_by_area(category):
     draw(category, (32, 16, 96, 48), size=(128, 128))
     _, found, _ = decoded(category, size=64)
     expected = np.zeros((64, 64), bool)
@@ -52,7 +53,7 @@ def test_thumbnails_do_not_depend_on_the_view(category):
         ((0, 0, 160, 10), "center", 1600, 1 - 140 * 5 / 1600, True),  # 1/16 is cut off on each side
         ((0, 0, 5, 80), "center", 400, 1, False),
         ((0, 0, 5, 80), "none", 400, 0, True),
-        ((80, 40, 81, 41), "none", 1, 0, False),  # resized to nothing
+        ((80, 40, 81, 41), "none", 1, 0, True),  # a fifth of a pixel of the view
     ],
 )
 def test_facts_say_what_the_crop_takes_away(category, box, crop, pixels, lost, is_seen):
@@ -86,3 +87,37 @@ def test_every_fault_is_collected_in_order_and_the_rest_is_decoded(category, thr
     ]
     assert found.facts["width"].isna().sum() == 3
     assert found.facts["width"].dropna().eq(48).all()
+
+
+def test_a_mask_without_pixel_above_the_threshold_is_an_empty_one(category):
+    draw(category, (5, 2, 60, 78))
+    mask = category / "ground_truth/crack/000_mask.png"
+    Image.open(mask).point(lambda value: value // 3).save(mask)
+    _, found, faults = decoded(category, threshold=127)
+    assert faults == []
+    assert not found.masks[0].any()
+    assert found.facts.iloc[0].tolist() == [160, 80, 0, 0, 0]
+    assert found.masks[1].any()
+
+
+def test_a_threshold_above_every_mask_is_a_fault(category):
+    for path in category.glob("ground_truth/*/*.png"):
+        Image.open(path).point(lambda value: value // 255).save(path)
+    assert decoded(category, threshold=0)[2] == []
+    assert decoded(category, threshold=127)[2] == [
+        "data.mask_threshold=127: no mask has a pixel above it; lower it, or set it to null if the masks have only 0 "
+        "and one other value"
+    ]
+
+
+def test_progress_passes_through_the_tracker(category):
+    table = index_samples(Source(category.name, root=category.parent), Faults())
+    seen = []
+
+    def track(items, count):
+        for item in items:
+            seen.append(count)
+            yield item
+
+    decode(table, View(48, "none"), 2, Faults(), track)
+    assert seen == [24] * 24

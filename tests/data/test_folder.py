@@ -88,7 +88,7 @@ BREAKAGES = {
     "masks of good images": (lambda c: put(c / "masks/good/a.png"), ["masks/good: masks of good images"]),
     "loose files": (
         lambda c: [put(c / "images/x.png"), put(c / "masks/x.png")],
-        ["images/x.png: outside of a class folder", "masks/x.png: outside of a class folder"],
+        ["images/x.png: outside a class folder", "masks/x.png: outside a class folder"],
     ),
     "two faults": (
         lambda c: [(c / "masks/crack/a.png").unlink(), put(c / "images/hole/x.txt")],

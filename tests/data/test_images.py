@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xairank.data.images import read_image, read_mask, seen, view
+from xairank.data.images import MaskValuesError, View, read_image, read_mask, view_image
 from xairank.errors import UserError
 
-BILINEAR, NEAREST = Image.Resampling.BILINEAR, Image.Resampling.NEAREST
+BILINEAR = Image.Resampling.BILINEAR
 
 
 def noise(*shape):
@@ -30,18 +30,12 @@ def read(path):
 def test_center_crop_is_the_papers_resize_to_256_and_cut_of_224():
     image = Image.fromarray(noise(300, 300, 3))
     expected = image.resize((256, 256), BILINEAR).crop((16, 16, 240, 240))
-    assert np.array_equal(np.asarray(view(image, 224, "center", BILINEAR)), np.asarray(expected))
+    assert np.array_equal(np.asarray(view_image(image, View(224, "center"))), np.asarray(expected))
 
 
 def test_without_crop_the_whole_image_is_resized():
     image = Image.fromarray(noise(50, 50, 3))
-    assert np.array_equal(np.asarray(view(image, 50, "none", BILINEAR)), np.asarray(image))
-
-
-def test_seen_is_the_part_of_the_whole_mask_that_the_view_shows():
-    mask = np.arange(512 * 1024).reshape(512, 1024)
-    assert np.array_equal(seen(mask, 224, "center"), mask[32:480, 64:960])
-    assert np.array_equal(seen(mask, 224, "none"), mask)
+    assert np.array_equal(np.asarray(view_image(image, View(50, "none"))), np.asarray(image))
 
 
 @pytest.mark.parametrize(
@@ -189,10 +183,60 @@ def test_of_a_palette_mask_the_colours_count(tmp_path):
     assert np.array_equal(read_mask(path, (64, 64)), ~SQUARE)
 
 
-def test_a_defect_outside_the_crop_leaves_an_empty_mask():
-    mask = np.zeros((256, 256), dtype=np.uint8)
-    mask[:10, :10] = 255
-    assert not np.asarray(view(Image.fromarray(mask), 224, "center", NEAREST)).any()
+RAMP = np.arange(64 * 64).reshape(64, 64)
+
+
+@pytest.mark.parametrize("threshold", [0, 1, 127, 254])
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+def test_with_a_threshold_the_pixels_above_it_are_defect(tmp_path, threshold, suffix):
+    grey = (RAMP % 256).astype(np.uint8)
+    assert np.array_equal(read_mask(save(tmp_path / f"m.{suffix}", grey), (64, 64), threshold), threshold < RAMP % 256)
+
+
+@pytest.mark.parametrize("threshold", [0, 127, 3000])
+def test_a_threshold_of_16_bits_is_on_their_scale(tmp_path, threshold):
+    path = save(tmp_path / "m.png", RAMP.astype(np.uint16))
+    assert np.array_equal(read_mask(path, (64, 64), threshold), threshold < RAMP)
+
+
+@pytest.mark.parametrize("image", [MASKS["1 bit"], palette_mask((100, 100, 100), (200, 200, 200))])
+def test_a_threshold_takes_one_bit_and_palettes_by_their_grey(tmp_path, image):
+    assert np.array_equal(read_mask(save(tmp_path / "m.png", image), (64, 64), 127), SQUARE)
+
+
+@pytest.mark.parametrize("value", [0, 100])
+def test_a_mask_with_nothing_above_the_threshold_is_empty(tmp_path, value):
+    path = save(tmp_path / "m.png", SQUARE.astype(np.uint8) * value)
+    assert not read_mask(path, (64, 64), 127).any()
+
+
+@pytest.mark.parametrize(
+    ("mask", "threshold", "message"),
+    [
+        (np.full((64, 64), 128, np.uint8), 127, "the mask covers the whole image"),
+        (RAMP.astype(np.uint8), 255, "has 8 bits, so that nothing can be above data.mask_threshold=255; .* 0 to 254"),
+    ],
+)
+def test_masks_that_a_threshold_does_not_help_are_named(tmp_path, mask, threshold, message):
+    with pytest.raises(UserError, match=rf"crack\.png: .*{message}"):
+        read_mask(save(tmp_path / "crack.png", mask), (64, 64), threshold)
+
+
+def test_a_mask_with_grey_values_says_how_to_use_it(tmp_path):
+    path = save(tmp_path / "m.png", SQUARE.astype(np.uint8) * 200 + (RAMP < 3) * np.uint8(9))
+    with pytest.raises(MaskValuesError) as caught:
+        read_mask(path, (64, 64))
+    assert str(caught.value) == (
+        f"{path}: the mask has 2 grey values above 0, expected only one; set data.mask_threshold=127 to take "
+        "what is above it as defect, or save the masks without antialiasing"
+    )
+    assert (caught.value.levels, caught.value.largest) == (2, 200)
+
+
+def test_for_16_bits_the_middle_of_16_bits_is_suggested(tmp_path):
+    path = save(tmp_path / "m.png", RAMP.astype(np.uint16))
+    with pytest.raises(UserError, match=r"set data.mask_threshold=32767 to take"):
+        read_mask(path, (64, 64))
 
 
 def with_alpha(pixels):
@@ -233,7 +277,7 @@ UNREADABLE = {
         r"is not an image \(none of PNG, JPEG, TIFF, BMP, WEBP\)",
     ),
     "missing": (lambda path: None, "does not exist"),
-    "dangling link": (lambda path: path.symlink_to(path.parent / "gone.png"), "is a link to a file that is gone"),
+    "dangling link": (lambda path: path.symlink_to(path.parent / "gone.png"), "is a broken link"),
     "folder": (lambda path: path.mkdir(), r"cannot be read \(Is a directory\)"),
 }
 
@@ -291,7 +335,7 @@ def test_a_damaged_file_is_read_or_named_but_nothing_else(tmp_path, suffix):
         damaged[generator.integers(0, len(whole), 8)] = generator.integers(0, 256, 8)
         path.write_bytes(damaged[: generator.integers(1, len(whole) + 1)].tobytes())
         try:
-            told = read_image(path).mode
+            answer = read_image(path).mode
         except UserError as error:
-            told = str(error)
-        assert told == "RGB" or told.startswith(str(path))
+            answer = str(error)
+        assert answer == "RGB" or answer.startswith(str(path))

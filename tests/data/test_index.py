@@ -91,4 +91,5 @@ def test_options_are_the_keys_of_the_configuration():
 def test_the_check_command_can_be_pasted():
     source = Source("nuts", images=Path("my data/images"), masks=Path("masks"))
     command = "python -m xairank.data check category=nuts 'images=my data/images' masks=masks"
-    assert source.check_command == command
+    assert source.check_command(mask_threshold=None) == command
+    assert source.check_command(mask_threshold=0) == f"{command} mask_threshold=0"

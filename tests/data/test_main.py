@@ -1,12 +1,18 @@
+import re
 import sys
+from pathlib import Path
 
-import pooch
 import pytest
 
+import xairank.data
+from tests.mirror import CONTENT
 from xairank.data import manifest
 from xairank.data.__main__ import main, parse_place
 from xairank.data.manifest import write_manifest
 from xairank.errors import UserError
+from xairank.files import sha256
+
+NAMES = ["download", "verify", "check", "weights"]
 
 
 @pytest.fixture
@@ -26,11 +32,19 @@ def run(monkeypatch, capsys):
     return command
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["verify", "-h"]])
-def test_help(run, arguments):
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_help_names_every_subcommand(run, arguments):
     status, out, err = run(*arguments)
     assert (status, err) == (0, "")
-    assert all(name in out for name in ("download", "verify", "check"))
+    assert all(f"xairank.data {name} " in out for name in NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("arguments", [["--help"], ["category=nuts", "-h"], ["nonsense", "--help"]])
+def test_each_subcommand_has_its_own_help(run, name, arguments):
+    status, out, err = run(name, *arguments)
+    assert (status, err) == (0, "")
+    assert [other for other in NAMES if f"xairank.data {other} " in out] == [name]
 
 
 def test_verify(run, category):
@@ -38,7 +52,7 @@ def test_verify(run, category):
     write_manifest(category)
     status, out, _ = run("verify", *place)
     assert status == 0
-    assert "every file is as it should be" in "".join(out.split("\n"))
+    assert "every file is unchanged" in "".join(out.split("\n"))
     assert "no manifest" not in out
     for name in ("000", "001"):
         (category / f"test/crack/{name}.png").unlink()
@@ -48,7 +62,7 @@ def test_verify(run, category):
 
 
 def test_verify_says_how_little_it_knows_without_a_manifest(run, category, monkeypatch):
-    known = {"test/crack/000.png": pooch.file_hash(category / "test/crack/000.png")}
+    known = {"test/crack/000.png": sha256(category / "test/crack/000.png")}
     monkeypatch.setitem(manifest.ORIGINALS, "nuts", known)
     status, out, _ = run("verify", f"root={category.parent}", "category=nuts")
     assert status == 0
@@ -64,9 +78,14 @@ def test_check_is_handed_on(run, category):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["verfy"], "verfy: no such command; expected download, verify or check"),
+        (["verfy"], "verfy: no such command; expected download, verify, check or weights"),
         (["verify", "categry=nuts"], "categry: no such key; did you mean category?"),
-        (["download", "category"], "category: found no value"),
+        (["download", "category"], "category: found no '='"),
+        (["download", "category="], "category=: found no value"),
+        (["weights", "encodr=x"], "encodr: no such key; did you mean encoder?"),
+        (["weights", "encoder=resnet51"], "model.encoder=resnet51: not a model of timm"),
+        (["check", "root=elsewhere"], "data.root=elsewhere: no such folder; get MVTec AD"),
+        (["check", "table=t.csv"], "t.csv: no such file"),
         (["verify", "root=elsewhere"], "elsewhere/hazelnut: no such folder; python -m xairank.data download"),
     ],
 )
@@ -78,7 +97,30 @@ def test_mistakes_are_one_line(run, arguments, message):
 
 
 def test_the_defaults_are_hazelnut_in_data_mvtec():
-    root, category = parse_place([])
+    root, category = parse_place([], "")
     assert (root.as_posix(), category) == ("data/mvtec", "hazelnut")
     with pytest.raises(UserError):
-        parse_place(["root="])
+        parse_place(["root="], "")
+
+
+def test_weights_are_downloaded_once(run, mirror, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_ENDPOINT", f"{mirror.address}/whole")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "torch"))
+    path = "data/weights/resnet10t.c3_in1k.safetensors"
+    status, out, _ = run("weights", "encoder=resnet10t")
+    assert (status, out.splitlines()[-1]) == (0, f"Ready: {path}")
+    assert (tmp_path / path).read_bytes() == CONTENT
+    status, out, _ = run("weights", "encoder=resnet10t")
+    assert (status, out) == (0, f"Already there: {path}\n")
+    status, out, _ = run("weights", "encoder=resnet10t", "file=stick/r.safetensors")
+    assert (status, out.splitlines()[-1]) == (0, "Ready: stick/r.safetensors")
+    assert len(mirror.requests) == 2
+
+
+def test_only_commands_print():
+    folder = Path(xairank.data.__file__).parent
+    printing = re.compile(r"xairank\.console|\bprint\(|from rich")
+    found = {path.name for path in folder.rglob("*.py") if printing.search(path.read_text(encoding="utf-8"))}
+    assert found == {"__main__.py", "check.py"}

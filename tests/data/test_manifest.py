@@ -26,7 +26,7 @@ def test_what_is_missing_changed_or_too_many_is_named(category):
     assert [message.partition(": ")[0] for message in found] == [
         str(category / name) for name in ("test/crack/000.png", "test/hole/001.png", "test/hole/new.png")
     ]
-    assert ["missing" in found[0], "changed" in found[1], "not of the data set" in found[2]] == [True] * 3
+    assert ["missing" in found[0], "changed" in found[1], "does not belong to the data set" in found[2]] == [True] * 3
 
 
 def test_hazelnut_has_originals_to_compare_with_also_without_manifest(category):

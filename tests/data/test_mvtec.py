@@ -80,7 +80,7 @@ BREAKAGES = {
     "folder among images": (lambda c: (c / "test/crack/x.png").mkdir(), "crack/x.png: is a folder"),
     "image outside": (
         lambda c: shutil.copy(c / "test/crack/001.png", c / "test/001.png"),
-        "test/001.png: outside of a class folder",
+        "test/001.png: outside a class folder",
     ),
     "file for a folder": (
         lambda c: [shutil.rmtree(c / "test"), (c / "test").touch()],
@@ -92,11 +92,11 @@ BREAKAGES = {
     ),
     "dangling link": (
         lambda c: os.symlink(c / "gone.png", c / "test/crack/900.png"),
-        "crack/900.png: is a link to a file that is gone",
+        "crack/900.png: is a broken link",
     ),
     "dangling link to a folder": (
         lambda c: [shutil.rmtree(c / "test"), os.symlink(c / "gone", c / "test")],
-        "test: is a link to a folder that is gone",
+        "test: is a broken link",
     ),
     "names differ in case": (
         lambda c: (

@@ -1,7 +1,9 @@
 import numpy as np
 import pandas as pd
+import pytest
 
-from xairank.data.notices import duplicates_notice, group_members, listed, view_notice
+from xairank.data.images import View
+from xairank.data.notices import duplicates_notice, group_members, listed, threshold_notice, view_notice
 
 
 def table(*samples, **columns):
@@ -12,19 +14,73 @@ def facts(**columns):
     return pd.DataFrame(columns)
 
 
-def test_what_the_view_takes_away_is_told_worst_first_in_one_line():
+VIEW = View(224, "center", 127)
+
+
+def test_what_the_crop_cuts_is_listed_worst_first_in_one_line():
     found = view_notice(
         table("good/0", "cut/0", "cut/1", "cut/2", "cut/3"),
-        facts(mask_pixels=[0, 9, 9, 9, 9], lost=[0, 0.1, 0.25, 1, 0], mask_pixels_seen=[0, 8, 7, 0, 9]),
+        facts(
+            mask_pixels=[0, 9, 9, 9, 9],
+            lost=[0, 0.1, 0.999, 1, 0],
+            mask_pixels_seen=[0, 8, 7, 0, 9],
+            width=[100] * 5,
+            height=[80] * 5,
+        ),
     )
     assert found == (
-        "the crop cuts 2 defects (cut/1 loses 25%, cut/0 loses 10%); nothing is left of 1 defect after crop and "
-        "resizing (cut/2): not ranked; data.crop=none keeps whole images"
+        "the crop cuts 2 of 4 defects (cut/1 loses 99%, cut/0 loses 10%); the crop leaves nothing of 1 of 4 defects "
+        "(cut/2): not ranked; set data.crop=none to keep whole images"
     )
 
 
-def test_where_all_is_seen_nothing_is_told():
-    assert view_notice(table("a", "b"), facts(mask_pixels=[0, 9], lost=[0.0, 0.0], mask_pixels_seen=[0, 4])) is None
+def cut_facts(cut, count, width=100):
+    return facts(
+        mask_pixels=[9] * count,
+        lost=[0.5] * cut + [0.0] * (count - cut),
+        mask_pixels_seen=[5] * cut + [9] * (count - cut),
+        width=[width] * count,
+        height=[100] * count,
+    )
+
+
+@pytest.mark.parametrize(
+    ("cut", "advice"), [(2, "data.crop=none keeps whole images"), (3, "set data.crop=none to keep whole images")]
+)
+def test_whole_images_are_recommended_where_over_a_tenth_of_the_defects_are_cut(cut, advice):
+    found = view_notice(table(*"abcdefghijklmnopqrst"), cut_facts(cut, 20))
+    assert found.startswith(f"the crop cuts {cut} of 20 defects (")
+    assert found.endswith(f"; {advice}")
+
+
+@pytest.mark.parametrize(("width", "said"), [(80, False), (79, True), (125, False), (126, True)])
+def test_images_far_from_square_are_mentioned_where_the_crop_cuts(width, said):
+    found = view_notice(table(*"abcdefghijklmnopqrst"), cut_facts(1, 20, width))
+    assert ("20 of 20 images are far from square" in found) == said
+    assert found.endswith(
+        "; set data.crop=none to keep whole images" if said else "; data.crop=none keeps whole images"
+    )
+
+
+def test_a_few_images_far_from_square_are_no_reason_to_keep_whole_images():
+    samples = cut_facts(1, 20)
+    samples.loc[:1, "width"] = 300
+    found = view_notice(table(*"abcdefghijklmnopqrst"), samples)
+    assert found == "the crop cuts 1 of 20 defects (a loses 50%); data.crop=none keeps whole images"
+
+
+def test_where_all_is_seen_nothing_is_said():
+    seen = facts(mask_pixels=[0, 9], lost=[0.0, 0.0], mask_pixels_seen=[0, 4], width=[10, 30], height=[10, 10])
+    assert view_notice(table("a", "b"), seen) is None
+
+
+def test_masks_that_are_empty_at_the_threshold_are_named():
+    samples = table("cut/0", "cut/1", "cut/2", "good/0", mask=["a", "b", "c", None])
+    found = threshold_notice(samples, facts(mask_pixels=[0, 4, 0, 0]), VIEW)
+    assert found == "2 of 3 masks are empty at data.mask_threshold=127 (cut/0, cut/2): not ranked"
+    assert threshold_notice(samples, facts(mask_pixels=[1, 4, 1, 0]), VIEW) is None
+    one = threshold_notice(samples, facts(mask_pixels=[1, 4, 0, 0]), VIEW)
+    assert one == "1 of 3 masks is empty at data.mask_threshold=127 (cut/2): not ranked"
 
 
 def test_near_duplicates_are_named_by_group():

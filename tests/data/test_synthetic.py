@@ -282,7 +282,7 @@ def test_another_process_may_be_faster(tmp_path, monkeypatch, same):
         ({"defects": {"dent": 3}}, "data.synthetic.defects.dent is unknown: choose from crack, cut, hole, print"),
         ({"defects": None}, "data.synthetic.defects=None must"),
         ({"distractor": "moustache"}, "data.synthetic.distractor=moustache must be one of none, sticker"),
-        ({"good": 0, "defects": {"cut": 0}}, "ask for no image"),
+        ({"good": 0, "defects": {"cut": 0}}, "add up to no image"),
     ],
 )
 def test_impossible_values_are_named(values, message):

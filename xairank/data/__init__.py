@@ -1,1 +1,1 @@
-"""A category of images with masks: index, split, decoded samples, batches; and a rendered one."""
+"""Images with masks: index, split, decoded samples, batches; and a rendered category."""

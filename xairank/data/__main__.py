@@ -1,44 +1,51 @@
-"""``python -m xairank.data download|verify|check``: get a data set, verify it, look through it."""
+"""``python -m xairank.data download|verify|check|weights``: download or check data, download weights."""
 
 import sys
 from pathlib import Path
 
-from xairank.config import unknown_key
-from xairank.console import command, console, print_error
+from xairank.console import ConsoleMonitor, command, parse_arguments, print_error, print_line
 from xairank.errors import UserError
 from xairank.files import expand_user
 
-USAGE = """\
+DOWNLOAD = """\
 python -m xairank.data download [category=hazelnut] [root=data/mvtec]
-    Downloads MVTec AD (CC BY-NC-SA 4.0), or takes an archive that lies in root, and unpacks the category.
+    Downloads MVTec AD (CC BY-NC-SA 4.0), or takes an archive placed in root, and unpacks the category."""
+VERIFY = """\
 python -m xairank.data verify [category=hazelnut] [root=data/mvtec]
-    Compares every file of the category with its manifest.csv; lists what is missing, changed or too many.
+    Compares every file of the category with its manifest.csv; lists what is missing, changed or extra."""
+CHECK = """\
 python -m xairank.data check [category=...] [root=...] [table=...] [images=... masks=...]
-    Looks through any data set: what it holds, and everything that is wrong with it."""
+    Reads any data set: shows what it holds, and lists everything that is wrong with it."""
+WEIGHTS = """\
+python -m xairank.data weights [encoder=efficientnet_b0] [file=PATH]
+    Downloads an encoder's ImageNet weights to data/weights, where training finds them without a network; or to file,
+    for model.encoder_weights. A file copied to data/weights by hand is found too."""
+USAGE = "\n".join((DOWNLOAD, VERIFY, CHECK, WEIGHTS))
 
 
 @command
 def main() -> None:
-    """Runs a sub-command."""
+    """Runs a subcommand."""
     name, *arguments = sys.argv[1:] or ["--help"]
-    if name == "check":
+    if name in ("--help", "-h"):
+        print(USAGE)
+    elif name == "check":
         from xairank.data.check import main as check
 
         check(arguments)
-    elif name in ("--help", "-h") or "--help" in arguments or "-h" in arguments:
-        print(USAGE)
     elif name == "download":
         from xairank.data.download import download_category
 
-        root, category = parse_place(arguments)
+        root, category = parse_place(arguments, DOWNLOAD)
         if (root / category).exists():
-            raise UserError(f"{root / category}: is there already; delete it to get it anew")
-        folder = download_category(root, category)
-        console.print(f"Ready: {folder}", highlight=False, soft_wrap=True)
+            raise UserError(f"{root / category}: already exists; delete it to download it again")
+        print_line(f"Ready: {download_category(root, category, ConsoleMonitor())}")
     elif name == "verify":
-        verify(*parse_place(arguments))
+        verify(*parse_place(arguments, VERIFY))
+    elif name == "weights":
+        weights(arguments)
     else:
-        raise UserError(f"{name}: no such command; expected download, verify or check")
+        raise UserError(f"{name}: no such command; expected download, verify, check or weights")
 
 
 def verify(root: Path, category: str) -> None:
@@ -52,26 +59,34 @@ def verify(root: Path, category: str) -> None:
     if found:
         sys.exit(2)
     if (folder / NAME).is_file():
-        told = "every file is as it should be"
+        print_line(f"{folder}: every file is unchanged")
     else:
-        told = f"no {NAME}: only the {len(ORIGINALS[category])} files whose hashes are known were compared; they match"
-    console.print(f"{folder}: {told}", highlight=False, soft_wrap=True)
+        known = len(ORIGINALS[category])
+        print_line(f"{folder}: no {NAME}: only the {known} files whose hashes are known were compared; they match")
 
 
-def parse_place(arguments: list[str]) -> tuple[Path, str]:
+def weights(arguments: list[str]) -> None:
+    """Downloads an encoder's weights, unless they are there."""
+    options = parse_arguments(arguments, ("encoder", "file"), usage=WEIGHTS, example="encoder=resnet50")
+    from xairank.models.encoder import check_encoder
+    from xairank.models.weights import download_weights, find_weights
+
+    encoder = options.get("encoder", "efficientnet_b0")
+    check_encoder(encoder)
+    file = expand_user(options["file"]) if "file" in options else None
+    there = file if file and file.exists() else None if file else find_weights(encoder)
+    path = there or download_weights(encoder, file=file, monitor=ConsoleMonitor())
+    print_line(f"{'Already there' if there else 'Ready'}: {path}")
+
+
+def parse_place(arguments: list[str], usage: str) -> tuple[Path, str]:
     """Root and category from ``key=value`` arguments.
 
     Raises:
         UserError: A key does not exist, or an argument has no value.
     """
-    options = {"category": "hazelnut", "root": "data/mvtec"}
-    for argument in arguments:
-        key, _, value = argument.partition("=")
-        if key not in options:
-            raise UserError(unknown_key(key, options))
-        if not value:
-            raise UserError(f"{argument}: found no value; expected key=value, for example category=hazelnut")
-        options[key] = value
+    given = parse_arguments(arguments, ("category", "root"), usage=usage, example="category=hazelnut")
+    options = {"category": "hazelnut", "root": "data/mvtec", **given}
     return expand_user(options["root"]), options["category"]
 
 

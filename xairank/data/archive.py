@@ -1,5 +1,6 @@
-"""One category out of an archive that is not trusted."""
+"""Unpacks one category of an archive that is not trusted."""
 
+import re
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -20,24 +21,24 @@ def extract_category(
     accept: Callable[[Path], object] = lambda folder: None,
     largest: int = LARGEST,
 ) -> Path:
-    """Unpacks a category into ``root/category``, whole or not at all; other categories of the archive are left.
+    """Unpacks a category into ``root/category``, whole or not at all, and no other category.
 
     Only plain files and folders are written, and only below the category.
 
     Args:
         archive: A tar file, compressed or not.
         category: The folder of the archive to unpack.
-        root: Where the category's folder comes to lie.
+        root: The folder to create the category's folder in.
         accept: Called with the unpacked folder before it gets its name; raises a UserError to refuse it.
         largest: Most bytes it may unpack to.
 
     Raises:
-        UserError: The archive is damaged, does not hold the category, or has a member that does not belong into it: an
+        UserError: The archive is damaged, does not hold the category, or has a member that is refused: an
             absolute path, ``..``, a link, a device, or more bytes than ``largest``.
     """
     target = root / category
     if target.exists():
-        raise UserError(f"{target}: is there already; delete it to unpack {archive.name} anew")
+        raise UserError(f"{target}: already exists; delete it to unpack {archive.name} again")
     remove_leftovers(root)
     temporary = temporary_beside(target)
     try:
@@ -51,7 +52,7 @@ def extract_category(
     except (tarfile.TarError, EOFError, OSError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise UserError(
-            f"{archive}: cannot be unpacked ({reason}); free the disk, or delete it and download it anew"
+            f"{archive}: cannot be unpacked ({reason}); free disk space, or delete the archive and download it again"
         ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -83,10 +84,11 @@ def _unpack(archive: Path, category: str, folder: Path, largest: int) -> int:
 
 
 def _checked(archive: Path, member: tarfile.TarInfo) -> tuple[str, ...]:
-    """The parts of a member's path, where it is harmless."""
+    """The parts of a member's path, if it is harmless."""
     path = PurePosixPath(member.name)
-    if path.is_absolute() or ".." in path.parts or "\\" in member.name or ":" in path.parts[:1]:
-        raise UserError(f"{archive}: member {member.name} points out of the folder; the archive is not to be trusted")
+    drive = any(re.match("[A-Za-z]:", part) for part in path.parts)  # Windows would start a new path there
+    if path.is_absolute() or ".." in path.parts or "\\" in member.name or drive:
+        raise UserError(f"{archive}: member {member.name} points out of the folder; do not use this archive")
     if not (member.isfile() or member.isdir()):
-        raise UserError(f"{archive}: member {member.name} is a link or a device; the archive is not to be trusted")
+        raise UserError(f"{archive}: member {member.name} is a link or a device; do not use this archive")
     return path.parts

@@ -3,7 +3,7 @@
 import hashlib
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,47 +11,50 @@ import pandas as pd
 import yaml
 from rich.table import Table
 
-from xairank.config import CONFIGURATION, unknown_key, validate
-from xairank.console import command, console, print_error
+from xairank.config import CONFIGURATION, validate
+from xairank.console import command, console, parse_arguments, print_error, print_line, tracker
 from xairank.data.decoding import decode
 from xairank.data.duplicates import group_near_duplicates
 from xairank.data.faults import Faults
-from xairank.data.files import GOOD
-from xairank.data.images import read_image
-from xairank.data.index import Source, index_samples
-from xairank.data.notices import counted, duplicates_notice, group_members, listed, names, view_notice
+from xairank.data.images import MaskValuesError, View, read_image
+from xairank.data.index import PLACES, Source, index_samples
+from xairank.data.notices import duplicates_notice, group_members, listed, names, threshold_notice, view_notice
 from xairank.data.splits import Groups, choose_split
 from xairank.errors import UserError
+from xairank.names import count
+from xairank.schema import GOOD, SPLITS
 
 USAGE = """\
 python -m xairank.data check [category=hazelnut] [root=data/mvtec]
 python -m xairank.data check table=my_data/screws.csv
 python -m xairank.data check images=my_data/images masks=my_data/masks
 
-Reads every image and mask, tells what there is, and names everything that is wrong with it, a line a fault. Takes the
-keys of conf/data without 'data.', for example image_size=224 crop=none n_folds=5. Exit status 2 where there is a fault.
-Nothing is written."""
+Reads every image and mask, shows what there is, and lists everything that is wrong with it, a line a fault. Takes the
+keys of conf/data without 'data.', for example image_size=224 crop=none mask_threshold=127 n_folds=5. Exit status 2 if
+there is a fault. Nothing is written."""
+_TEXTS = ("category", "crop", *PLACES)  # keys whose values are text whatever they look like
 _SHOWN = 20  # groups of near-duplicates, samples that are not ranked
 
 
 @command
 def main(arguments: list[str]) -> None:
     """Prints the summary and every fault."""
-    if "--help" in arguments or "-h" in arguments:
-        print(USAGE)
-        return
     options = parse_options(arguments)
     source = Source.from_options(options)
+    view = View(options["image_size"], options["crop"], options["mask_threshold"])
     faults = Faults()
     table = index_samples(source, faults)
-    decoded = decode(table, options["image_size"], options["crop"], options["num_workers"], faults)
+    decoded = decode(table, view, options["num_workers"], faults, tracker("Decoding images"))
     readable = decoded.facts["width"].notna()
+    n_masks = int(table["mask"].notna().sum())
     table, facts = table[readable].reset_index(drop=True), decoded.facts[readable].reset_index(drop=True)
     groups = group_near_duplicates(decoded.thumbnails[readable])
     with faults.collect():
         table["split"] = choose_split(table, options["fold"], options["n_folds"], options["split_seed"], groups)
-    summarise(source, table, facts, groups, options)
-    for message in faults.messages:
+    summarise(source, table, facts, groups, view)
+    if notice := grey_notice(decoded.errors, n_masks):
+        _print("Grey masks", notice)
+    for message in faults.grouped():
         print_error(UserError(message))
     if faults.messages:
         sys.exit(2)
@@ -66,14 +69,8 @@ def parse_options(arguments: Sequence[str]) -> dict[str, Any]:
     """
     options: dict[str, Any] = yaml.safe_load((CONFIGURATION / "data" / "mvtec.yaml").read_text(encoding="utf-8"))
     del options["synthetic"], options["download"]
-    given: dict[str, Any] = {}
-    for argument in arguments:
-        key, equals, text = argument.partition("=")
-        if not equals:
-            raise UserError(f"{argument}: found no '='; expected key=value, for example category=hazelnut")
-        if key not in options:
-            raise UserError(unknown_key(key, options))
-        given[key] = text if isinstance(options[key], str | None) else _value(text)
+    values = parse_arguments(arguments, options, usage=USAGE, example="category=hazelnut")
+    given = {key: text if key in _TEXTS else _value(text) for key, text in values.items()}
     place = given.get("table") or given.get("images")
     if place:  # as data=folder; the name matters to runs only
         options |= {"root": None, "category": Path(place).stem}
@@ -82,9 +79,7 @@ def parse_options(arguments: Sequence[str]) -> dict[str, Any]:
     return options
 
 
-def summarise(
-    source: Source, table: pd.DataFrame, facts: pd.DataFrame, groups: Groups, options: dict[str, Any]
-) -> None:
+def summarise(source: Source, table: pd.DataFrame, facts: pd.DataFrame, groups: Groups, view: View) -> None:
     """Prints what the readable samples are.
 
     Args:
@@ -92,37 +87,58 @@ def summarise(
         table: The samples; with ``split`` where they can be split.
         facts: A row a sample, see :class:`xairank.data.decoding.Facts`.
         groups: Of near-duplicates.
-        options: The values of ``data``.
+        view: How images and masks are resized.
     """
-    _tell(source.category, f"{len(table)} readable images in {source.place}")
+    _print(source.category, f"{len(table)} readable images in {source.place}")
     console.print(class_table(table))
     if (facts["mask_pixels"] > 0).any():
-        console.print(mask_table(table, facts, options["image_size"] ** 2))
+        console.print(mask_table(table, facts, view.size**2))
     sizes = facts.astype({"width": int, "height": int}).groupby(["width", "height"]).size()
-    listed_sizes = listed(f"{count} of {width} x {height}" for width, height, count in sizes.reset_index().to_numpy())
-    _tell("Image sizes, in pixels", listed_sizes or "none")
-    _tell("The model sees", f"{options['image_size']} x {options['image_size']} pixels, data.crop={options['crop']}")
+    listed_sizes = listed(f"{number} of {width} x {height}" for width, height, number in sizes.reset_index().to_numpy())
+    _print("Image sizes, in pixels", listed_sizes or "none")
+    _print("The model sees", f"{view.size} x {view.size} pixels, data.crop={view.crop}")
     if notice := view_notice(table, facts):
-        _tell("Cut masks", notice)
+        _print("Cut masks", notice)
+    if notice := threshold_notice(table, facts, view):
+        _print("Empty masks", notice)
     similar = [rows for rows in group_members(groups) if len(rows) > 1]
     identical = [rows for group in similar for rows in identical_images(table, group)]
-    _tell("Identical images", _groups(table, identical))
-    _tell("Near-duplicate images", _groups(table, similar))
+    _print("Identical images", _groups(table, identical))
+    _print("Near-duplicate images", _groups(table, similar))
     if "split" in table and (notice := duplicates_notice(table, groups)) and "both sides" in notice:
-        _tell("Split", notice)
+        _print("Split", notice)
     mixed = [rows for rows in similar if len(set(table["label"].to_numpy()[rows])) > 1]
     if mixed:
-        _tell("Near-duplicate images of several classes", _groups(table, mixed))
-    gone = table["sample"][(facts["mask_pixels"] > 0) & (facts["mask_pixels_seen"] == 0)]
+        _print("Near-duplicate images of several classes", _groups(table, mixed))
+    gone = table["sample"][table["mask"].notna() & (facts["mask_pixels_seen"] == 0)]
     empty = f", {len(gone)} without mask in view ({listed(gone, _SHOWN)})" if len(gone) else ""
-    _tell("Not ranked", f"{(table['label'] == GOOD).sum()} good{empty}, and what the model misclassifies")
+    _print("Not ranked", f"{(table['label'] == GOOD).sum()} good{empty}, and what the model misclassifies")
+
+
+def grey_notice(errors: Iterable[UserError], n_masks: int) -> str | None:
+    """How many of the masks need a threshold, and what it would do; None where none does.
+
+    Args:
+        errors: What is wrong with single files.
+        n_masks: The number of masks, with or without fault.
+    """
+    refused = [error for error in errors if isinstance(error, MaskValuesError)]
+    grey = [error for error in refused if error.levels > 1]
+    if not grey:
+        return None
+    threshold = grey[0].threshold
+    empty = sum(error.largest <= threshold for error in refused)
+    return (
+        f"{len(grey):,} of {count(n_masks, 'mask')} {'has' if len(grey) == 1 else 'have'} several values above 0; "
+        f"mask_threshold={threshold} accepts them, and {count(empty, 'mask')} would be empty then"
+    )
 
 
 def class_table(table: pd.DataFrame) -> Table:
     """A row a class: its images, and how many of them are on each side of the split."""
-    shown = _table("Class", "Images", "Train", "Test")
+    shown = _table("Class", "Images", *(side.capitalize() for side in SPLITS))
     for label, rows in table.groupby("label"):
-        sides = [str((rows["split"] == side).sum()) if "split" in rows else "-" for side in ("train", "test")]
+        sides = [str((rows["split"] == side).sum()) if "split" in rows else "-" for side in SPLITS]
         shown.add_row(str(label), str(len(rows)), *sides)
     return shown
 
@@ -154,8 +170,8 @@ def identical_images(table: pd.DataFrame, rows: list[int]) -> list[list[int]]:
 def _groups(table: pd.DataFrame, groups: list[list[int]]) -> str:
     if not groups:
         return "none"
-    count = sum(map(len, groups))
-    return f"{count} in {counted(len(groups), 'group')} ({listed((names(table, rows) for rows in groups), _SHOWN)})"
+    n_images = sum(map(len, groups))
+    return f"{n_images} in {count(len(groups), 'group')} ({listed((names(table, rows) for rows in groups), _SHOWN)})"
 
 
 def _table(first: str, *others: str) -> Table:
@@ -173,5 +189,5 @@ def _value(text: str) -> Any:  # noqa: ANN401 - whatever the text says, its rule
         return text
 
 
-def _tell(what: str, told: str) -> None:
-    console.print(f"{what}: {told}.", highlight=False, markup=False, soft_wrap=True)
+def _print(title: str, text: str) -> None:
+    print_line(f"{title}: {text}.")

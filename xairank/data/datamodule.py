@@ -11,14 +11,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from xairank.console import console
 from xairank.data.decoding import decode
 from xairank.data.duplicates import group_near_duplicates
 from xairank.data.faults import Faults
-from xairank.data.images import Crop
+from xairank.data.images import Crop, View
 from xairank.data.index import Source, index_samples
-from xairank.data.notices import duplicates_notice, view_notice
+from xairank.data.notices import data_notices
 from xairank.data.splits import choose_split
+from xairank.progress import Track, untracked
+from xairank.schema import TEST, TRAIN
 
 
 class Batch(NamedTuple):
@@ -105,7 +106,8 @@ class DefectDataModule(pl.LightningDataModule):
     Args:
         source: Where the data is.
         image_size: Height and width of the model's input, in pixels.
-        crop: ``center`` or ``none``, see :func:`xairank.data.images.view`.
+        crop: ``center`` or ``none``, see :class:`xairank.data.images.View`.
+        mask_threshold: The value above which a mask's pixel is defect; None expects masks of two values.
         batch_size: Images a batch.
         num_workers: Threads that decode; 0 decodes in the calling thread.
         split_seed: Of the split; independent of ``seed``.
@@ -113,6 +115,13 @@ class DefectDataModule(pl.LightningDataModule):
         n_folds: The number of folds.
         augment_evaluation: Whether evaluated and explained images are flipped at random too.
         seed: Of shuffling and flips.
+        track: Shows the progress of decoding.
+
+    Attributes:
+        table: A row a sample, after :meth:`setup`: sample (its key), case (the key of the first sample of its group of
+            near-duplicates), label, split, image, mask.
+        classes: The labels in the model's order.
+        notices: What a user should know of the data, a line each.
     """
 
     def __init__(
@@ -120,6 +129,7 @@ class DefectDataModule(pl.LightningDataModule):
         source: Source,
         image_size: int,
         crop: Crop,
+        mask_threshold: int | None,
         batch_size: int,
         num_workers: int,
         split_seed: int,
@@ -127,11 +137,11 @@ class DefectDataModule(pl.LightningDataModule):
         n_folds: int,
         augment_evaluation: bool,
         seed: int,
+        track: Track = untracked,
     ) -> None:
         super().__init__()
         self.source = source
-        self.image_size = image_size
-        self.crop = crop
+        self.view = View(image_size, crop, mask_threshold)
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.split_seed = split_seed
@@ -139,53 +149,54 @@ class DefectDataModule(pl.LightningDataModule):
         self.n_folds = n_folds
         self.augment_evaluation = augment_evaluation
         self.seed = seed
+        self.track = track
         self.table = pd.DataFrame()
         self.classes: list[str] = []
+        self.notices: list[str] = []
         self.samples: Samples | None = None
 
     def setup(self, stage: str | None = None) -> None:
-        """Indexes, decodes and splits, once; tells what is remarkable of the data.
+        """Indexes, decodes and splits, once; fills ``notices``.
 
         Raises:
             UserError: There is no such data or a file of it cannot be used; names the first such file.
         """
         if self.samples is not None:
             return
-        faults = Faults(self.source.check_command)
+        faults = Faults(self.source.check_command(mask_threshold=self.view.mask_threshold))
         table = index_samples(self.source, faults)
         faults.stop()
-        decoded = decode(table, self.image_size, self.crop, self.num_workers, faults)
+        decoded = decode(table, self.view, self.num_workers, faults, self.track)
         faults.stop()
         groups = group_near_duplicates(decoded.thumbnails)
         table["split"] = choose_split(table, self.fold, self.n_folds, self.split_seed, groups)
-        for notice in (view_notice(table, decoded.facts), duplicates_notice(table, groups)):
-            if notice:
-                console.print(f"Note: {notice}", highlight=False, markup=False, soft_wrap=True)
+        table["case"] = table["sample"].groupby(groups).transform("first")
+        self.notices = data_notices(table, decoded.facts, groups, self.view)
         self.classes = sorted(table["label"].unique())
         labels = np.array([self.classes.index(label) for label in table["label"]], dtype=np.int64)
         self.samples = Samples(*map(torch.from_numpy, (decoded.images, decoded.masks, labels)))
-        self.table = table
+        self.table = table[["sample", "case", "label", "split", "image", "mask"]]
 
     def fingerprint(self) -> str:
-        """SHA-256 (hexadecimal) of all that the model sees: the samples, their split, their pixels and masks."""
+        """SHA-256 (hexadecimal) of what results depend on: samples, cases, labels, split, pixels and masks."""
         samples = self._samples()
-        digest = hashlib.sha256(self.table[["sample", "label", "split"]].to_csv(index=False).encode())
+        digest = hashlib.sha256(self.table[["sample", "case", "label", "split"]].to_csv(index=False).encode())
         for part in (samples.images, samples.masks):
             digest.update(part.numpy().data)
         return digest.hexdigest()
 
     def class_counts(self) -> Tensor:
         """Training images of each class, in the order of ``classes``."""
-        labels = self._samples().labels[self._rows("train")]
+        labels = self._samples().labels[self._rows(TRAIN)]
         return torch.bincount(labels, minlength=len(self.classes))
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled, flipped training batches."""
-        return self._loader("train", shuffle=True, flip=True)
+        return self._loader(TRAIN, shuffle=True, flip=True)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """The test split in order; Lightning's name for what is evaluated after each epoch."""
-        return self.evaluation_dataloader("test")
+        return self.evaluation_dataloader(TEST)
 
     def evaluation_dataloader(self, split: str, batch_size: int | None = None) -> DataLoader[Batch]:
         """The samples of ``train`` or ``test`` in the order of the table."""

@@ -1,15 +1,18 @@
-"""What is wrong with a data set, collected: training stops at it, the check lists all of it."""
+"""What is wrong with a data set, collected: training stops at the first fault, the check lists them all."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from xairank.errors import UserError
 
+SHOWN = 20  # of faults of one kind
+
 
 class Faults:
     """The faults found so far, in the order of the data, each one line that names its file.
 
-    Whoever reads data adds what it finds and goes on with the rest. Training calls :meth:`stop` after each step,
+    Code that reads data adds what it finds and continues with the rest. Training calls :meth:`stop` after each step,
     ``python -m xairank.data check`` shows ``messages``: both see the same.
 
     Args:
@@ -21,19 +24,34 @@ class Faults:
         self.messages: list[str] = []
 
     def add(self, message: str) -> None:
-        """Takes note of a fault."""
+        """Adds a fault."""
         self.messages.append(message)
+
+    def grouped(self, shown: int | None = None) -> list[str]:
+        """The messages, but of those with the same advice only the first ``shown``, then how many more there are."""
+        shown = SHOWN if shown is None else shown
+        counts = Counter(map(_advice, self.messages))
+        seen: Counter[str] = Counter()
+        lines = []
+        for message in self.messages:
+            kind = _advice(message)
+            seen[kind] += 1
+            if seen[kind] <= shown:
+                lines.append(message)
+            if seen[kind] == shown < counts[kind]:
+                lines.append(f"and {counts[kind] - shown} more like it ({kind})")
+        return lines
 
     @contextmanager
     def collect(self) -> Iterator[None]:
-        """Turns a mistake that ends the block into a fault."""
+        """Turns a UserError that ends the block into a fault."""
         try:
             yield
         except UserError as error:
             self.add(str(error))
 
     def stop(self) -> None:
-        """Goes on where nothing is wrong.
+        """Ends the program where something is wrong.
 
         Raises:
             UserError: The first fault, with the number of the others.
@@ -43,3 +61,8 @@ class Faults:
         first, others = self.messages[0], len(self.messages) - 1
         rest = f" (and {others} more fault{'s' * (others > 1)}; {self.check} lists all)" if others else ""
         raise UserError(first + rest)
+
+
+def _advice(message: str) -> str:
+    """What to do about a fault, which is the same for all of its kind."""
+    return message.rpartition("; ")[2]

@@ -1,4 +1,4 @@
-"""Folders of images and of masks, read with an eye on everything that does not belong there."""
+"""Folders of images and of masks; whatever does not belong there is a fault."""
 
 import unicodedata
 from collections.abc import Mapping
@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from xairank.data.faults import Faults
 from xairank.errors import UserError
+from xairank.schema import GOOD
 
-GOOD = "good"
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
 
 
@@ -21,33 +21,33 @@ class Pair(NamedTuple):
 
 
 def entries(folder: Path, expected: str) -> list[Path]:
-    """What a folder holds, sorted by name, hidden files left out.
+    """The entries of a folder, sorted by name, without hidden files.
 
     Args:
         folder: The folder.
         expected: What should be in it, for the message.
 
     Raises:
-        UserError: It is missing, a file, or may not be read.
+        UserError: It is missing, a file, or not readable.
     """
     try:
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except NotADirectoryError:
         raise UserError(f"{folder}: is a file; expected a folder of {expected}") from None
     except FileNotFoundError:
-        reason = "is a link to a folder that is gone" if folder.is_symlink() else "no such folder"
+        reason = "is a broken link" if folder.is_symlink() else "no such folder"
         raise UserError(f"{folder}: {reason}; expected {expected} in it") from None
     except OSError as error:
         raise UserError(f"{folder}: cannot be read ({error.strerror}); expected {expected} in it") from None
 
 
 def class_folders(folder: Path, faults: Faults) -> list[Path]:
-    """The sub-folders, one a class; an image beside them is a fault."""
+    """The subfolders, one a class; an image beside them is a fault."""
     found = entries(folder, "one folder for each class")
     classes = [path for path in found if path.is_dir()]
     for path in found:
         if path not in classes and path.suffix.lower() in IMAGE_SUFFIXES:
-            faults.add(f"{path}: outside of a class folder; move it into the folder of its class")
+            faults.add(f"{path}: outside a class folder; move it into the folder of its class")
     return classes
 
 
@@ -75,7 +75,7 @@ def masks_in(folder: Path, faults: Faults) -> dict[str, Path]:
 
 
 def pair(images: Mapping[str, Path], masks: Mapping[str, Path], masks_folder: Path, faults: Faults) -> list[Pair]:
-    """Each image with the mask of its name; an image without mask is a fault, a mask without image as well."""
+    """Each image with the mask of its name; an image without mask is a fault, and so is a mask without image."""
     left = {name: mask for name, mask in masks.items() if name not in images}
     in_other_case = {name.casefold(): name for name in left}
     for name, image in images.items():
@@ -91,7 +91,7 @@ def pair(images: Mapping[str, Path], masks: Mapping[str, Path], masks_folder: Pa
 
 
 def pair_class(folder: Path, masks_folder: Path, faults: Faults) -> list[Pair]:
-    """The images of a class, those of a class of defects with their masks."""
+    """The images of a class, with their masks if it is a class of defects."""
     pairs: list[Pair] = []
     with faults.collect():
         images = images_in(folder, faults)
@@ -102,7 +102,7 @@ def pair_class(folder: Path, masks_folder: Path, faults: Faults) -> list[Pair]:
 
 
 def _image_files(folder: Path, expected: str, faults: Faults) -> list[Path]:
-    """The files of a folder that are images by their name and exist; all others are faults."""
+    """The files of a folder that exist and have the name of an image; all others are faults."""
     found = []
     for path in entries(folder, expected):
         if path.is_dir():
@@ -110,12 +110,12 @@ def _image_files(folder: Path, expected: str, faults: Faults) -> list[Path]:
         elif path.suffix.lower() not in IMAGE_SUFFIXES:
             faults.add(f"{path}: not an image; expected {', '.join(sorted(IMAGE_SUFFIXES))}; move it elsewhere")
         elif not path.exists():
-            faults.add(f"{path}: is a link to a file that is gone; restore the file or remove the link")
+            faults.add(f"{path}: is a broken link; restore the file or remove the link")
         else:
             found.append(path)
     return found
 
 
 def _name(path: Path) -> str:
-    """The stem; composed, since archives made on another system may hold decomposed letters on one side of a pair."""
+    """The stem in composed form: archives from another system may have decomposed letters on one side of a pair."""
     return unicodedata.normalize("NFC", path.stem)

@@ -1,11 +1,13 @@
-"""A folder of images beside a folder of masks -> one table of samples."""
+"""A folder of images and a folder of masks -> one table of samples."""
 
 from pathlib import Path
 
 import pandas as pd
 
 from xairank.data.faults import Faults
-from xairank.data.files import GOOD, class_folders, entries, images_in, masks_in, pair, pair_class
+from xairank.data.files import class_folders, entries, images_in, masks_in, pair, pair_class
+from xairank.data.labels import check_labels
+from xairank.schema import GOOD
 
 DEFECT = "defect"
 Row = tuple[str, str, Path, Path | None]
@@ -19,13 +21,13 @@ def index_folders(images: Path, masks: Path, faults: Faults) -> pd.DataFrame:
     - Flat, if ``images`` holds no folder: ``images/NAME.jpg`` and ``masks/NAME.png``. An image with a mask is of class
       ``defect``, one without is ``good``.
 
-    A mask is called like its image, or like its image with ``_mask`` behind, whatever the suffix of each.
+    A mask has the name of its image, or that name followed by ``_mask``, whatever the suffix of each.
 
     Returns:
         A row a sample, as :func:`xairank.data.mvtec.index_category`; the key is ``class/stem``.
 
     Raises:
-        UserError: One of the folders is missing, a file, or may not be read.
+        UserError: One of the folders is missing, a file, or not readable.
     """
     labels = [path for path in entries(images, "images, or one folder of images for each class") if path.is_dir()]
     entries(masks, "masks, or one folder of masks for each class of defects")
@@ -35,6 +37,7 @@ def index_folders(images: Path, masks: Path, faults: Faults) -> pd.DataFrame:
 
 def _index_classes(images: Path, masks: Path, faults: Faults) -> list[Row]:
     classes = class_folders(images, faults)
+    check_labels({folder.name: str(folder) for folder in classes}, faults)
     rows = [
         (f"{folder.name}/{name}", folder.name, image, mask)
         for folder in classes
@@ -43,7 +46,9 @@ def _index_classes(images: Path, masks: Path, faults: Faults) -> list[Row]:
     labels = {folder.name for folder in classes} - {GOOD}
     for path in class_folders(masks, faults):
         if path.name == GOOD:
-            faults.add(f"{path}: masks of good images; an image with a defect has another class, others need no mask")
+            faults.add(
+                f"{path}: masks of good images, which need none; move images with a defect to a class of defects"
+            )
         elif path.name not in labels:
             faults.add(f"{path}: masks without images; add {images / path.name} or remove the masks")
     return rows

@@ -1,19 +1,20 @@
-"""Image and mask files -> 8-bit pixels, and the view of them that the model gets.
+"""Image and mask files -> 8-bit pixels, and the images as the model sees them.
 
-Every image becomes RGB with 8 bits a channel, in a way that depends on the file alone:
+Every image becomes 8-bit RGB, in a way that depends on the file alone:
 
 - grey and palette images: their colours, in RGB;
 - transparent images: drawn on black;
 - 16-bit grey images: 0 to 65535 become 0 to 255, rounded; darker ranges are not stretched, so that images of one data
   set stay comparable; 16-bit RGB: the upper 8 bits;
 - CMYK, YCbCr: Pillow's plain conversion; colour profiles are not applied;
-- the orientation an EXIF tag asks for is applied, to images and to masks;
-- of a file with several pages or frames, the first.
+- the orientation in EXIF is applied, to images and to masks;
+- files with several pages or frames: the first.
 
 Floating-point pixels have no known range and are refused. So are images of more than 89 million pixels (Pillow's limit,
 ``PIL.Image.MAX_IMAGE_PIXELS``), before they are decoded.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -27,10 +28,35 @@ Crop = Literal["center", "none"]
 Size = tuple[int, int]  # width and height, in pixels
 # The paper resizes to 256 and cuts out the central 224: the frame is 8/7 of the crop.
 FRAME = 256 / 224
-# Pillow reads many more, some through other programs.
+# Pillow knows many more, some through other programs.
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 _SIXTEEN_BITS = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 _TRANSPARENT = ("RGBA", "RGBa", "LA", "La", "PA")
+
+
+@dataclass(frozen=True)
+class View:
+    """How images and masks become the model's input.
+
+    Attributes:
+        size: Width and height of the model's input, in pixels.
+        crop: ``center`` resizes to 8/7 of ``size`` and cuts out the centre; ``none`` resizes to ``size``.
+        mask_threshold: The value above which a mask's pixel is defect; None expects masks of two values.
+    """
+
+    size: int
+    crop: Crop
+    mask_threshold: int | None = None
+
+    @property
+    def side(self) -> int:
+        """Width and height of the resized image before cropping, in pixels."""
+        return self.size if self.crop == "none" else round(self.size * FRAME)
+
+    @property
+    def offset(self) -> int:
+        """How far into the resized image the view begins, in pixels."""
+        return (self.side - self.size) // 2
 
 
 def read_image(path: Path) -> Image.Image:
@@ -53,21 +79,48 @@ def read_image(path: Path) -> Image.Image:
         raise UserError(f"{path}: its pixels are of mode {image.mode}; save it as 8-bit RGB or grey") from None
 
 
-def read_mask(path: Path, image_size: Size) -> NDArray[np.bool_]:
-    """Decodes a defect mask: one channel, in which every pixel is 0 (black) or one same other value.
+class MaskValuesError(UserError):
+    """A mask without threshold that has not exactly one value above 0.
 
-    One bit, 8 bits, 16 bits and palettes will do. Of a palette the colours count, not their numbers.
+    Attributes:
+        levels: The number of values above 0.
+        largest: The largest value, on the scale of ``data.mask_threshold``.
+        threshold: The threshold to suggest: the middle of 8 or 16 bits.
+    """
+
+    def __init__(self, path: Path, levels: int, grey: NDArray[np.integer]) -> None:
+        self.levels = levels
+        self.largest = int(grey.max())
+        self.threshold = 127 if grey.dtype == np.uint8 else 32767
+        if levels:
+            message = (
+                f"the mask has {levels} grey values above 0, expected only one; set data.mask_threshold="
+                f"{self.threshold} to take what is above it as defect, or save the masks without antialiasing"
+            )
+        else:
+            message = (
+                "the mask is all black, but its image counts as a defect; draw the defect in white, or remove the mask "
+                "and call the image good"
+            )
+        super().__init__(f"{path}: {message}")
+
+
+def read_mask(path: Path, image_size: Size, threshold: int | None = None) -> NDArray[np.bool_]:
+    """Decodes a defect mask, a single channel of one bit, 8 or 16 bits, or a palette.
 
     Args:
         path: The mask file.
         image_size: Of its image, upright; the mask's must be the same.
+        threshold: None: every pixel must be 0 (black) or one same other value, which is defect; for a palette, its
+            colours count, not their numbers. A number: the pixels above it are defect; one bit counts as 0 and 255, a
+            palette by the grey of its colours.
 
     Returns:
-        The mask (height, width), true on the defect.
+        The mask (height, width), true on the defect; all false only where nothing is above the threshold.
 
     Raises:
-        UserError: The mask is unreadable, of another size, not single-channel, not two-valued, all black, or nowhere
-            black.
+        UserError: The mask is unreadable, of another size, not single-channel, true everywhere, or, without a
+            threshold, not two-valued or all black.
     """
     mask = _open(path)
     if mask.size != image_size:
@@ -77,53 +130,42 @@ def read_mask(path: Path, image_size: Size) -> NDArray[np.bool_]:
         )
     if mask.mode not in ("1", "L", "P", *_SIXTEEN_BITS):
         raise UserError(f"{path}: the mask's mode is {mask.mode}; expected a single-channel (grey) mask of 0 and 255")
-    pixels = _palette_colours(mask) if mask.mode == "P" else np.asarray(mask)
-    levels = np.flatnonzero(np.bincount(pixels.ravel())) if pixels.dtype == np.uint8 else np.unique(pixels)
-    above = np.count_nonzero(levels)
-    if above == 0:
-        raise UserError(
-            f"{path}: the mask is all black, but its image counts as a defect; draw the defect in white, or remove the "
-            "mask and call the image good"
-        )
-    if above > 1:
-        raise UserError(
-            f"{path}: the mask has {above} grey values above 0; expected only 0 and 255; "
-            "save it as PNG, without antialiasing"
-        )
-    if len(levels) == 1:
+    defect = _two_valued(path, mask) if threshold is None else _above(path, mask, threshold)
+    if defect.all():
         raise UserError(
             f"{path}: the mask covers the whole image, so that every explanation would lie on it; draw the defect alone"
         )
+    return defect
+
+
+def _two_valued(path: Path, mask: Image.Image) -> NDArray[np.bool_]:
+    pixels = _palette_colours(mask) if mask.mode == "P" else np.asarray(mask)
+    levels = np.flatnonzero(np.bincount(pixels.ravel())) if pixels.dtype == np.uint8 else np.unique(pixels)
+    above = np.count_nonzero(levels)
+    if above != 1:
+        raise MaskValuesError(path, above, _grey(mask))
     return pixels != 0
 
 
-def view(image: Image.Image, size: int, crop: Crop, resampling: Image.Resampling) -> Image.Image:
-    """What the model sees of an image.
-
-    Args:
-        image: The whole image.
-        size: Width and height of the result, in pixels.
-        crop: ``center`` resizes to 8/7 of ``size`` and cuts out the centre; ``none`` resizes to ``size``.
-        resampling: Bilinear (with antialiasing) for images, nearest for masks.
-    """
-    frame, offset = _frame(size, crop)
-    resized = image.resize((frame, frame), resampling)
-    return resized if crop == "none" else resized.crop((offset, offset, offset + size, offset + size))
+def _above(path: Path, mask: Image.Image, threshold: int) -> NDArray[np.bool_]:
+    grey = _grey(mask)
+    if grey.dtype == np.uint8 and threshold >= 255:
+        raise UserError(
+            f"{path}: the mask has 8 bits, so that nothing can be above data.mask_threshold={threshold}; expected a "
+            "threshold from 0 to 254"
+        )
+    return grey > threshold
 
 
-def seen(pixels: NDArray[np.bool_], size: int, crop: Crop) -> NDArray[np.bool_]:
-    """The part of a whole mask (height, width) that :func:`view` leaves, before resizing."""
-    frame, offset = _frame(size, crop)
-    rows, columns = (
-        slice(round(length * offset / frame), round(length * (offset + size) / frame)) for length in pixels.shape
-    )
-    return pixels[rows, columns]
+def _grey(mask: Image.Image) -> NDArray[np.integer]:
+    return np.asarray(mask.convert("L") if mask.mode in ("1", "P") else mask)
 
 
-def _frame(size: int, crop: Crop) -> tuple[int, int]:
-    """The side of the resized image, and how far in the view begins."""
-    frame = size if crop == "none" else round(size * FRAME)
-    return frame, (frame - size) // 2
+def view_image(image: Image.Image, view: View) -> Image.Image:
+    """What the model sees of a whole image, resized bilinearly, with antialiasing."""
+    resized = image.resize((view.side, view.side), Image.Resampling.BILINEAR)
+    start, end = view.offset, view.offset + view.size
+    return resized if view.crop == "none" else resized.crop((start, start, end, end))
 
 
 def _open(path: Path) -> Image.Image:
@@ -143,7 +185,7 @@ def _open(path: Path) -> Image.Image:
     except UnidentifiedImageError:
         reason = "is empty" if path.stat().st_size == 0 else f"is not an image (none of {', '.join(FORMATS)})"
     except FileNotFoundError:
-        reason = "is a link to a file that is gone" if path.is_symlink() else "does not exist"
+        reason = "is a broken link" if path.is_symlink() else "does not exist"
     except OSError as error:
         reason = f"cannot be read ({error.strerror or error})"
     except Image.DecompressionBombError:

@@ -1,4 +1,4 @@
-"""Where a data set is, and the one table of samples that every layout ends in."""
+"""Where a data set is, and the one table of samples that every layout becomes."""
 
 import shlex
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 
 from xairank.data.faults import Faults
-from xairank.data.files import GOOD
 from xairank.data.folder import index_folders
 from xairank.data.mvtec import index_category
 from xairank.data.table import index_table
 from xairank.files import expand_user
+from xairank.schema import GOOD
 
 PLACES = ("root", "table", "images", "masks")
 
@@ -22,7 +22,7 @@ PLACES = ("root", "table", "images", "masks")
 class Source:
     """What the data is called and where it is: ``root``, ``table``, or ``images`` with ``masks``.
 
-    ``category`` is the data's identity: runs with the same category are runs on the same data, wherever it lies.
+    ``category`` is the data's identity: runs with the same category are runs on the same data, wherever it is.
 
     Attributes:
         category: The name of the data; with ``root``, also of its folder there.
@@ -40,19 +40,18 @@ class Source:
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> "Source":
-        """Of the keys of ``data``; the others are left alone."""
+        """Takes the keys of ``data`` that say where it is."""
         given = {key: options[key] for key in PLACES if options.get(key)}
         return cls(options["category"], **{key: expand_user(place) for key, place in given.items()})
 
-    @property
-    def check_command(self) -> str:
-        """The command that lists every fault of this data."""
-        given = [f"{key}={value}" for key, value in asdict(self).items() if value]
+    def check_command(self, **options: object) -> str:
+        """The command that lists every fault of this data, with further options of ``data`` that are not None."""
+        given = [f"{key}={value}" for key, value in {**asdict(self), **options}.items() if value is not None]
         return shlex.join(["python", "-m", "xairank.data", "check", *given])
 
     @property
     def place(self) -> Path:
-        """The folder or table to name when the data as a whole is meant."""
+        """The folder or table that holds the data as a whole."""
         place = self.root / self.category if self.root else self.table or self.images
         assert place is not None
         return place
@@ -63,7 +62,7 @@ def index_samples(source: Source, faults: Faults) -> pd.DataFrame:
 
     Returns:
         A row a sample, sorted by key: ``sample`` (its key), ``label``, ``image`` (Path), ``mask`` (Path; None for
-        images of class ``good``), and ``split`` where the data says it.
+        images of class ``good``), and ``split`` where the data has it.
 
     Raises:
         UserError: There is no such data. Whatever is wrong with single files goes to ``faults``.

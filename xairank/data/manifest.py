@@ -1,16 +1,15 @@
-"""A category's files with their hashes: written after unpacking, verified whenever in doubt."""
+"""A category's files with their hashes: written after unpacking, compared by ``python -m xairank.data verify``."""
 
 from pathlib import Path
 
 import pandas as pd
-import pooch
 
 from xairank.data.mvtec import CATEGORY_PARTS
 from xairank.errors import UserError
-from xairank.files import atomic
+from xairank.files import atomic, sha256
 
 NAME = "manifest.csv"
-# SHA-256 of some original files, which hold also where no manifest is.
+# SHA-256 of some original files, to compare with where there is no manifest.
 ORIGINALS = {
     "hazelnut": {
         "test/crack/000.png": "e26b54282b6b11286760905ca2880af594561b606dfa0643859d6ee6027cf8c2",
@@ -26,7 +25,7 @@ ORIGINALS = {
 def write_manifest(category: Path) -> Path:
     """Writes path, size and SHA-256 of every file of a category into its ``manifest.csv``."""
     rows = [
-        {"path": path, "size": (category / path).stat().st_size, "sha256": pooch.file_hash(category / path)}
+        {"path": path, "size": (category / path).stat().st_size, "sha256": sha256(category / path)}
         for path in _files(category)
     ]
     with atomic(category / NAME) as temporary:
@@ -35,7 +34,7 @@ def write_manifest(category: Path) -> Path:
 
 
 def original_faults(folder: Path, category: str) -> list[str]:
-    """What differs from the known originals of a category that was unpacked into ``folder``, a line a file."""
+    """What differs from the known originals of a category unpacked into ``folder``, a line a file."""
     return _compare(folder, ORIGINALS.get(category, {}), set(_files(folder)))
 
 
@@ -43,7 +42,7 @@ def faults(category: Path) -> list[str]:
     """What differs from the manifest and from the known originals, a line a file.
 
     Raises:
-        UserError: There is neither a category nor anything to compare it with.
+        UserError: There is no such category, or nothing to compare it with.
     """
     if not category.is_dir():
         raise UserError(
@@ -54,15 +53,18 @@ def faults(category: Path) -> list[str]:
     found = set(_files(category))
     messages = _compare(category, expected, found)
     if (category / NAME).is_file():
-        messages += [f"{category / path}: is not of the data set; move it" for path in sorted(found - expected.keys())]
+        messages += [
+            f"{category / path}: does not belong to the data set; move it elsewhere"
+            for path in sorted(found - expected.keys())
+        ]
     return messages
 
 
 def _compare(folder: Path, expected: dict[str, str], found: set[str]) -> list[str]:
-    messages = [f"{folder / path}: is missing; unpack the archive anew" for path in sorted(expected.keys() - found)]
+    messages = [f"{folder / path}: is missing; unpack the archive again" for path in sorted(expected.keys() - found)]
     for path in sorted(expected.keys() & found):
-        if pooch.file_hash(folder / path) != expected[path]:
-            messages.append(f"{folder / path}: was changed (another SHA-256); unpack the archive anew")
+        if sha256(folder / path) != expected[path]:
+            messages.append(f"{folder / path}: was changed (another SHA-256); unpack the archive again")
     return messages
 
 

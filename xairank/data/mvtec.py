@@ -5,10 +5,12 @@ from pathlib import Path
 import pandas as pd
 
 from xairank.data.faults import Faults
-from xairank.data.files import GOOD, class_folders, entries, pair_class
+from xairank.data.files import class_folders, entries, pair_class
+from xairank.data.labels import check_labels
 from xairank.errors import UserError
+from xairank.schema import GOOD, TEST, TRAIN
 
-CATEGORY_PARTS = ("train", "test", "ground_truth")
+CATEGORY_PARTS = (TRAIN, TEST, "ground_truth")  # MVTec AD names its folders as we name splits
 
 
 def index_category(root: Path, category: str, faults: Faults) -> pd.DataFrame:
@@ -26,30 +28,33 @@ def index_category(root: Path, category: str, faults: Faults) -> pd.DataFrame:
     """
     folder = _existing_category(root, category)
     rows: list[tuple[str, str, Path, Path | None]] = []
-    for part in ("train", "test"):
-        if part == "train" and not (folder / part).exists():
+    places: dict[str, str] = {}
+    for part in (TRAIN, TEST):
+        if part == TRAIN and not (folder / part).exists():
             continue
         for class_folder in class_folders(folder / part, faults):
             label = class_folder.name
-            if part == "train" and label != GOOD:
-                faults.add(f"{class_folder}: a class of defects in train/; move it into {folder / 'test'}")
+            if part == TRAIN and label != GOOD:
+                faults.add(f"{class_folder}: a class of defects in train/; move it into {folder / TEST}")
                 continue
-            prefix = "train/" if part == "train" else ""
+            places.setdefault(label, str(class_folder))
+            prefix = "train/" if part == TRAIN else ""
             for name, image, mask in pair_class(class_folder, folder / "ground_truth" / label, faults):
                 rows.append((f"{prefix}{label}/{name}", label, image, mask))
+    check_labels(places, faults)
     _check_truth(folder, faults)
     return pd.DataFrame(rows, columns=["sample", "label", "image", "mask"])
 
 
 def _check_truth(folder: Path, faults: Faults) -> None:
-    """Masks of a class that has no images would otherwise go unseen."""
+    """Adds a fault for each folder of masks of a class without images."""
     truth = folder / "ground_truth"
     if not truth.is_dir():
         return
     with faults.collect():
         for masks in entries(truth, "one folder of masks for each class"):
-            if masks.is_dir() and not (folder / "test" / masks.name).exists():
-                faults.add(f"{masks}: masks without images; add {folder / 'test' / masks.name} or remove the masks")
+            if masks.is_dir() and not (folder / TEST / masks.name).exists():
+                faults.add(f"{masks}: masks without images; add {folder / TEST / masks.name} or remove the masks")
 
 
 def _existing_category(root: Path, category: str) -> Path:

@@ -1,33 +1,85 @@
-"""What a person should know of data without fault: defects that the view cuts, images that show the same."""
+"""What a user should know of data without fault: cut or empty masks, images that show the same."""
 
 from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
+from xairank.data.images import View
 from xairank.data.splits import Groups
+from xairank.names import count
 
 SHOWN = 5
+SQUARE = 1.25  # up to this ratio of its sides an image counts as nearly square
+MANY = 0.1  # a larger share of cut defects, or of images far from square, is a reason to keep whole images
+
+
+def data_notices(table: pd.DataFrame, facts: pd.DataFrame, groups: Groups, view: View) -> list[str]:
+    """All notices about a data set.
+
+    Args:
+        table: The samples with ``split``.
+        facts: A row a sample, see :class:`xairank.data.decoding.Facts`.
+        groups: As of :func:`xairank.data.duplicates.group_near_duplicates`.
+        view: How images and masks are resized.
+    """
+    notices = (
+        threshold_notice(table, facts, view),
+        view_notice(table, facts),
+        duplicates_notice(table, groups),
+    )
+    return [notice for notice in notices if notice]
+
+
+def threshold_notice(table: pd.DataFrame, facts: pd.DataFrame, view: View) -> str | None:
+    """Which masks have no pixel above the threshold; None where there is no such mask."""
+    empty = empty_masks(table, facts)
+    if not empty.any():
+        return None
+    return (
+        f"{empty.sum():,} of {count(table['mask'].notna().sum(), 'mask')} "
+        f"{'is' if empty.sum() == 1 else 'are'} empty at data.mask_threshold={view.mask_threshold} "
+        f"({listed(table['sample'][empty])}): not ranked"
+    )
+
+
+def empty_masks(table: pd.DataFrame, facts: pd.DataFrame) -> pd.Series:
+    """The samples (N,) whose mask file has no defect, which happens with a threshold only."""
+    return table["mask"].notna() & (facts["mask_pixels"] == 0)
 
 
 def view_notice(table: pd.DataFrame, facts: pd.DataFrame) -> str | None:
-    """Which defects the model sees in part or not at all; None where it sees them all.
+    """Which defects the crop cuts in part or off; None where the model sees them all.
 
-    Args:
-        table: The samples.
-        facts: A row a sample, see :class:`xairank.data.decoding.Facts`.
+    Where they are many, or images far from square, it recommends whole images.
     """
-    gone = (facts["mask_pixels"] > 0) & (facts["mask_pixels_seen"] == 0)
+    defects = facts["mask_pixels"] > 0
+    gone = defects & (facts["mask_pixels_seen"] == 0)
     cut = (facts["lost"] > 0) & ~gone
-    told = []
+    if not (cut | gone).any():
+        return None
+    of_all = f"of {count(int(defects.sum()), 'defect')}"
+    parts = []
     if cut.any():
-        worst = facts.assign(sample=table["sample"])[cut].sort_values("lost", ascending=False)
-        losses = (f"{sample} loses {lost:.0%}" for sample, lost in zip(worst["sample"], worst["lost"], strict=True))
-        told.append(f"the crop cuts {counted(len(worst), 'defect')} ({listed(losses)})")
+        worst = facts.assign(sample=table["sample"])[cut].sort_values("lost", ascending=False, kind="stable")
+        losses = (
+            f"{sample} loses {min(lost, 0.99):.0%}" for sample, lost in zip(worst["sample"], worst["lost"], strict=True)
+        )
+        parts.append(f"the crop cuts {cut.sum():,} {of_all} ({listed(losses)})")
     if gone.any():
-        lost = counted(int(gone.sum()), "defect")
-        told.append(f"nothing is left of {lost} after crop and resizing ({listed(table['sample'][gone])}): not ranked")
-    return f"{'; '.join(told)}; data.crop=none keeps whole images" if told else None
+        parts.append(
+            f"the crop leaves nothing of {gone.sum():,} {of_all} ({listed(table['sample'][gone])}): not ranked"
+        )
+    sides = facts[["width", "height"]]
+    oblong = sides.max(axis=1) / sides.min(axis=1) > SQUARE
+    if oblong.mean() > MANY:
+        parts.append(
+            f"{oblong.sum():,} of {count(len(facts), 'image')} are far from square (their shapes are distorted, as "
+            "every image is resized to a square)"
+        )
+    many = (cut | gone).sum() > MANY * defects.sum() or oblong.mean() > MANY
+    advice = "set data.crop=none to keep whole images" if many else "data.crop=none keeps whole images"
+    return f"{'; '.join(parts)}; {advice}"
 
 
 def duplicates_notice(table: pd.DataFrame, groups: Groups) -> str | None:
@@ -40,14 +92,14 @@ def duplicates_notice(table: pd.DataFrame, groups: Groups) -> str | None:
     members = [rows for rows in group_members(groups) if len(rows) > 1]
     if not members:
         return None
-    torn = [rows for rows in members if len(set(table["split"].to_numpy()[rows])) > 1]
-    if torn:
+    divided = [rows for rows in members if len(set(table["split"].to_numpy()[rows])) > 1]
+    if divided:
         return (
-            f"column split: {counted(len(torn), 'group')} of near-duplicate images on both sides "
-            f"({listed(names(table, rows) for rows in torn)}); results on the test side are too good"
+            f"column split: {count(len(divided), 'group')} of near-duplicate images on both sides "
+            f"({listed(names(table, rows) for rows in divided)}); results on the test side are too good"
         )
     return (
-        f"{sum(map(len, members))} near-duplicate images in {counted(len(members), 'group')}, each on one side of the "
+        f"{sum(map(len, members))} near-duplicate images in {count(len(members), 'group')}, each on one side of the "
         f"split ({listed(names(table, rows) for rows in members)})"
     )
 
@@ -68,8 +120,3 @@ def listed(items: Iterable[str], shown: int = SHOWN, separator: str = ", ") -> s
     items = list(items)
     more = f"{separator}{len(items) - shown} more" if len(items) > shown else ""
     return separator.join(items[:shown]) + more
-
-
-def counted(count: int, noun: str) -> str:
-    """A number of things in words."""
-    return f"{count} {noun}{'s' * (count != 1)}"

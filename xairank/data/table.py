@@ -1,4 +1,4 @@
-"""A table of images, masks and labels, CSV or Parquet -> one table of samples."""
+"""A CSV or Parquet table of images, masks and labels -> one table of samples."""
 
 import os
 from collections.abc import Hashable
@@ -8,15 +8,15 @@ import pandas as pd
 from pyarrow import ArrowInvalid
 
 from xairank.data.faults import Faults
-from xairank.data.files import GOOD
+from xairank.data.labels import check_labels
 from xairank.errors import UserError
+from xairank.schema import GOOD, SPLITS, TRAIN
 
 COLUMNS = ("image", "mask", "label")
-SPLITS = ("train", "test")
 
 
 def index_table(path: Path, faults: Faults) -> pd.DataFrame:
-    """Lists the samples of a table with the columns ``image``, ``mask``, ``label`` and, if wanted, ``split``.
+    """Lists the samples of a table with the columns ``image``, ``mask``, ``label`` and, optionally, ``split``.
 
     Paths are relative to the table. ``mask`` is empty where ``label`` is ``good``, and only there. ``split`` is
     ``train`` or ``test`` in every row. Other columns are not read. A sample's key is its image as the table names it.
@@ -40,15 +40,19 @@ def index_table(path: Path, faults: Faults) -> pd.DataFrame:
         raise UserError(f"{path}: has no rows; expected a row for each image")
     rows: dict[str, dict[str, object]] = {}
     seen: set[str] = set()
-    # A person who opens the file sees the header in row 1.
+    first_rows: dict[str, str] = {}
+    # In a spreadsheet the header is row 1.
     for number, values in enumerate(given.to_dict("records"), start=2):
         row = _row(f"{path}, row {number}", path.parent, values, faults)
+        if values["label"]:
+            first_rows.setdefault(values["label"], f"{path}, row {number}")
         image = os.path.normpath(values["image"])
         if image in seen:
             faults.add(f"{path}, row {number}: lists {values['image']} again; keep one row for each image")
         elif row:
             seen.add(image)
             rows[values["image"]] = row
+    check_labels(first_rows, faults)
     return pd.DataFrame(rows.values(), columns=["sample", "label", "image", "mask", *columns[3:]])
 
 
@@ -67,7 +71,7 @@ def _read(path: Path) -> pd.DataFrame:
             return pd.read_parquet(path)
     except (OSError, ValueError, ArrowInvalid) as error:  # pandas' own errors are ValueErrors
         reason = " ".join(str(error).split())
-        raise UserError(f"{path}: cannot be read as a table ({reason}); save it anew, text in UTF-8") from None
+        raise UserError(f"{path}: cannot be read as a table ({reason}); save it again, text in UTF-8") from None
     raise UserError(f"{path}: is not a table; expected .csv or .parquet")
 
 
@@ -88,8 +92,10 @@ def _row(where: str, folder: Path, values: dict[Hashable, str], faults: Faults) 
         faults.add(f"{where}: {image} is {GOOD} but has the mask {mask}; leave mask empty or change the label")
     elif label != GOOD and not mask:
         faults.add(f"{where}: {image} is of class {label} but has no mask; add one, or label it {GOOD}")
-    if values.get("split", "train") not in SPLITS:
-        faults.add(f"{where}: split is {values['split'] or 'empty'}; expected train or test in every row, or no column")
+    if values.get("split", TRAIN) not in SPLITS:
+        faults.add(
+            f"{where}: split is {values['split'] or 'empty'}; expected {' or '.join(SPLITS)} in every row, or no column"
+        )
     for column, name in (("image", image), ("mask", mask)):
         if name and not (folder / name).is_file():
             reason = "is a folder" if (folder / name).is_dir() else "does not exist"

@@ -22,6 +22,7 @@ from torch import nn
 
 from xairank.attribution import AttributionMethod
 from xairank.attribution.acceleration.memory import freed_memory_kept
+from xairank.console import ConsoleMonitor, print_line, tracker
 from xairank.data.datamodule import DefectDataModule
 from xairank.data.download import download_category
 from xairank.data.index import PLACES, Source
@@ -94,12 +95,14 @@ def create_data(config: Config) -> DefectDataModule:
     synthetic = options.pop("synthetic")
     source = Source.from_options(options)
     if synthetic is not None:
-        render_category(source.place, SyntheticCategory(**synthetic))
+        render_category(source.place, SyntheticCategory(**synthetic), track=tracker("Rendering images"))
     elif options["download"] and source.root and not source.place.exists():
-        download_category(source.root, source.category)
+        download_category(source.root, source.category, ConsoleMonitor())
     knobs = {key: value for key, value in options.items() if key not in ("category", "download", *PLACES)}
-    data = DefectDataModule(source=source, seed=config["seed"], **knobs)
+    data = DefectDataModule(source=source, seed=config["seed"], track=tracker("Decoding images"), **knobs)
     data.setup()
+    for notice in data.notices:
+        print_line(f"Note: {notice}")
     return data
 
 
@@ -107,7 +110,9 @@ def load_encoder(config: Config) -> nn.Module:
     """The encoder with its weights."""
     options = config["model"]
     weights = options["encoder_weights"] and expand_user(options["encoder_weights"])
-    return create_encoder(options["encoder"], pretrained=options["pretrained"], weights=weights)
+    return create_encoder(
+        options["encoder"], pretrained=options["pretrained"], weights=weights, monitor=ConsoleMonitor()
+    )
 
 
 def create_module(config: Config, encoder: nn.Module, data: DefectDataModule) -> MultitaskModule:

@@ -1,7 +1,6 @@
-"""Convolutional encoders from timm, by name, with weights from the hub or from a local file."""
+"""Convolutional encoders from timm, by name, with ImageNet weights or those of a local file."""
 
 import difflib
-import logging
 import pickle
 from pathlib import Path
 
@@ -12,41 +11,55 @@ from safetensors.torch import load_file
 from torch import nn
 
 from xairank.errors import UserError
+from xairank.models.weights import download_weights, find_weights
+from xairank.progress import Monitor
 
 
 def check_encoder(name: str) -> None:
     """Raises a UserError where timm does not know ``name``; reads no data and no weights."""
-    if timm.is_model(name.split(".")[0]):
+    architecture, _, tag = name.partition(".")
+    if timm.is_model(architecture):
+        tags = [model.partition(".")[2] for model in timm.list_pretrained(f"{architecture}.*")]
+        if tag and tag not in tags:
+            raise UserError(
+                f"model.encoder={name}: timm {timm.__version__} has no weights {tag} of {architecture}; expected "
+                f"{', '.join([*tags, 'or no tag'])}"
+            )
         return
     near = difflib.get_close_matches(name, timm.list_models(), n=3)
     hint = f"did you mean {', '.join(near)}?" if near else "timm.list_models() lists the names"
     raise UserError(f"model.encoder={name}: not a model of timm {timm.__version__}; {hint}")
 
 
-def create_encoder(name: str, *, pretrained: bool, weights: Path | None) -> nn.Module:
+def create_encoder(name: str, *, pretrained: bool, weights: Path | None, monitor: Monitor | None = None) -> nn.Module:
     """A timm network without its head: ``forward_features(images)`` gives (B, C, h, w).
 
     Args:
         name: Any convolutional timm model.
-        pretrained: Whether timm downloads its weights; ignored where ``weights`` is given.
+        pretrained: Whether to load its ImageNet weights, downloaded where :func:`xairank.models.weights.find_weights`
+            finds none; ignored where ``weights`` is given.
         weights: A state dict of the same architecture (.safetensors, or .pth of plain tensors); its classifier is left
             out.
+        monitor: Shows the progress of a download; None shows nothing.
 
     Raises:
         UserError: An unknown name, an encoder without a feature map, weights that cannot be had or do not fit.
     """
     check_encoder(name)
-    download = pretrained and weights is None
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries are many lines; ours is one
+    imagenet = None
+    if pretrained and weights is None:
+        imagenet = find_weights(name) or download_weights(name, monitor=monitor)
+    overlay = {"file": str(imagenet), "custom_load": False} if imagenet else None
     try:
-        encoder = timm.create_model(name, pretrained=download, num_classes=0)
-    except Exception as error:  # the hub, the network, the cache and timm each raise their own
-        if not download:
-            raise UserError(f"model.encoder={name}: timm cannot build it ({error}); choose another encoder") from None
+        encoder = timm.create_model(
+            name, pretrained=imagenet is not None, pretrained_cfg_overlay=overlay, num_classes=0
+        )
+    except Exception as error:  # timm, PyTorch and safetensors each raise their own
+        reason = " ".join(str(error).split())[:120]
+        if imagenet is None:
+            raise UserError(f"model.encoder={name}: timm cannot build it ({reason}); choose another encoder") from None
         raise UserError(
-            f"model.pretrained=true: the weights of {name} could not be downloaded ({type(error).__name__}); connect "
-            "to the network, give a local file with model.encoder_weights=FILE, or train from scratch with "
-            "model.pretrained=false"
+            f"{imagenet}: cannot be loaded as weights of model.encoder={name} ({reason}); delete it to get it again"
         ) from None
     if weights is not None:
         _load(encoder, name, weights)

@@ -14,16 +14,15 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from rich.progress import track
 
-from xairank.console import console
 from xairank.data.synthetic.defects import DEFECTS
 from xairank.data.synthetic.scan import DISTRACTORS, render
 from xairank.errors import UserError
 from xairank.files import remove_leftovers, temporary_beside
+from xairank.progress import Track, untracked
 
-RENDERER = 1  # to be raised with every change of the pixels
-MANY = 50  # images from which on a progress bar and further processes, which take a second to start, are worth it
+RENDERER = 1  # raise it with every change of the pixels
+MANY = 50  # from this number of images, a progress bar and worker processes, which take a second to start, pay off
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class SyntheticCategory:
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 raise UserError(f"data.synthetic.{key}={value} must be an integer from {low} to {high}")
         if not any(self.samples()):
-            raise UserError("data.synthetic.good and data.synthetic.defects ask for no image: ask for at least one")
+            raise UserError("data.synthetic.good and data.synthetic.defects add up to no image; expected at least one")
 
     def specification(self) -> dict[str, int | str]:
         """Everything that determines the files, a plain value a key."""
@@ -82,13 +81,16 @@ class SyntheticCategory:
         return ((label, index) for label, count in counts.items() for index in range(count))
 
 
-def render_category(folder: Path, category: SyntheticCategory, workers: int | None = None) -> None:
+def render_category(
+    folder: Path, category: SyntheticCategory, workers: int | None = None, track: Track = untracked
+) -> None:
     """Renders a category into ``folder``, unless it is already there; whole or not at all.
 
     Args:
         folder: ``<data.root>/<data.category>``; its parents are made.
         category: What to render.
-        workers: Number of processes; none: one a processor. The files do not depend on it.
+        workers: Number of processes; None: one for each processor. The files do not depend on it.
+        track: Shows progress, if there are images enough to wait for.
 
     Raises:
         UserError: If ``folder`` holds anything else, or cannot be written.
@@ -102,7 +104,7 @@ def render_category(folder: Path, category: SyntheticCategory, workers: int | No
         samples = list(category.samples())
         draw = partial(render_file, temporary, category)
         done = draw_all(draw, samples, workers or os.cpu_count() or 1)
-        for _ in track(done, "rendering", len(samples), console=console, disable=len(samples) < MANY):
+        for _ in (track if len(samples) >= MANY else untracked)(done, len(samples)):
             pass
         specification = json.dumps(category.specification(), indent=2) + "\n"
         (temporary / "synthetic.json").write_text(specification, encoding="utf-8")
@@ -113,10 +115,10 @@ def render_category(folder: Path, category: SyntheticCategory, workers: int | No
                 raise
     except OSError as error:
         raise UserError(
-            f"{folder} cannot be written: {error.strerror or error}; free the disk or choose another data.root"
+            f"{folder} cannot be written: {error.strerror or error}; free disk space or choose another data.root"
         ) from error
     except BrokenProcessPool as error:
-        raise UserError(f"{folder}: a rendering process was killed; free memory and start again") from error
+        raise UserError(f"{folder}: a rendering process was killed; free memory and run again") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

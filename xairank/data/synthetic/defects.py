@@ -23,7 +23,7 @@ from xairank.data.synthetic.shell import lit, tint
 
 
 def cut(rng: np.random.Generator, surface: Surface) -> Layer:
-    """One to three short scratches that lay the pale wood open, with a dark groove in it."""
+    """One to three short scratches that expose the pale wood, with a dark groove."""
     spot = place(rng, surface, 0.5, 0.9)
     count = int(rng.choice([1, 2, 3], p=[0.5, 0.42, 0.08]))
     bend, spacing = uniform(rng, -0.15, 0.15), uniform(rng, 0.13, 0.24)
