@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from tests.attribution.networks import images_and_targets, likely_targets, network, relative_error
-from xairank.attribution import GradCAM, IntegratedGradients, Saliency, explain, freeze
+from xairank.attribution import GradCAM, IntegratedGradients, NonFiniteError, Saliency, explain, freeze
+from xairank.attribution.acceleration import layers
 
 METHODS = {"gradcam": GradCAM(), "saliency": Saliency(), "integrated_gradients": IntegratedGradients(n_steps=3)}
 
@@ -41,7 +42,7 @@ def test_methods_together_give_what_each_gives_alone():
 
 def test_one_forward_pass_serves_prediction_gradcam_and_saliency():
     model, (images, _) = Watched(network("resnet18")), images_and_targets(4)
-    explain({name: METHODS[name] for name in ("gradcam", "saliency")}, model, images)
+    explain({name: METHODS[name] for name in ("gradcam", "saliency")}, model, images, batch_limit=4)
     assert model.batches == [4]
 
 
@@ -116,14 +117,47 @@ def test_a_batch_has_at_least_one_image(batch_limit):
         explain(METHODS, network("resnet18"), *images_and_targets(1), batch_limit=batch_limit)
 
 
-def test_an_image_that_is_not_a_number_spoils_no_other():
-    frozen = freeze(network("resnet18"), images_and_targets(1)[0])
-    images, targets = images_and_targets(3)
-    images[1, 0, 3, 3] = torch.nan
-    together = explain(METHODS, frozen, images, targets, batch_limit=16)
-    for name, (maps, _) in explain(METHODS, frozen, images, targets, batch_limit=1).items():
-        for index in (0, 2):
-            torch.testing.assert_close(together[name][0][index], maps[index], rtol=1e-4, atol=1e-7)
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+@pytest.mark.parametrize("encoder", ["resnet18", "efficientnet_b0"])
+@pytest.mark.parametrize("limit", [1, 2, 16])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_an_image_that_is_not_a_number_is_named(monkeypatch, bad, encoder, limit, compiled):
+    if not compiled:
+        monkeypatch.setattr(layers, "compiled_kernels", lambda: None)
+    model, (images, targets) = network(encoder), images_and_targets(5)
+    images[3, 0, 3, 3] = bad
+    for explained in (model, freeze(model, images[:1])):
+        for name, method in METHODS.items():
+            with pytest.raises(NonFiniteError, match=f"{name}: .* of image 3 holds NaN or infinite values") as caught:
+                explain({name: method}, explained, images, targets, batch_limit=limit)
+            assert (caught.value.method, caught.value.image) == (name, 3)
+
+
+class Rooted(nn.Module):
+    """Features that are zero in one image, where the root's derivative is infinite; the logits are fine."""
+
+    def forward_features(self, images):
+        return images
+
+    def forward_head(self, features):
+        return features.abs().sum(dim=(2, 3)).sqrt()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_gradient_that_is_not_finite_is_named_even_where_the_map_would_hide_it(name):
+    images = torch.rand(3, 3, 6, 6)
+    images[1] = 0
+    with pytest.raises(NonFiniteError, match=f"{name}: the gradient at the .* of image 1|{name}: the map of image 1"):
+        explain({name: METHODS[name]}, Rooted(), images, torch.zeros(3).long())
+
+
+def test_a_map_of_one_s_own_method_is_checked_too():
+    def broken(model, images, targets):
+        return images.mean(dim=1) / torch.tensor([1.0, 1.0, 0.0]).view(-1, 1, 1)
+
+    with pytest.raises(NonFiniteError, match="broken: the map of image 2 holds NaN or infinite values"):
+        methods = {"saliency": METHODS["saliency"], "broken": broken}
+        explain(methods, network("resnet18"), images_and_targets(3)[0], batch_limit=3)
 
 
 def test_where_one_image_does_not_fit_the_error_is_the_user_s():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from xairank.evaluation import topk_iou, topk_overlap
+from xairank.evaluation import TopKOverlap, topk_iou, topk_overlap
 
 
 def brute_force(values: np.ndarray, mask: np.ndarray) -> float:
@@ -94,3 +94,29 @@ def test_an_empty_mask_is_an_error_that_names_the_image():
 def test_wrong_inputs_are_named(maps, masks, message):
     with pytest.raises(ValueError, match=message):
         topk_overlap(maps, masks)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_any_floating_type_counts_every_pixel(dtype):
+    """Half precision counts only to 2,048, and has few values, so many ties."""
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.rand(2, 224, 224, generator=generator, dtype=torch.float64).to(dtype)
+    masks = torch.zeros(2, 224, 224, dtype=torch.bool)
+    masks[0, 40:110, 20:91], masks[1, :150, :200] = True, True
+    for values, mask, found in zip(maps.double().flatten(1), masks.flatten(1), topk_overlap(maps, masks), strict=True):
+        k = int(mask.sum())
+        threshold = values.sort(descending=True).values[k - 1]
+        above, tied = values > threshold, values == threshold
+        share = (tied & mask).sum().item() / tied.sum().item()
+        expected = ((above & mask).sum().item() + (k - above.sum().item()) * share) / k
+        assert found.item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_chance_is_the_mean_over_random_maps():
+    masks = torch.zeros(1, 20, 20, dtype=torch.bool)
+    masks[0, 3:9, 4:12] = True
+    generator = torch.Generator().manual_seed(0)
+    scores = [TopKOverlap()(torch.rand(1, 20, 20, generator=generator), masks).item() for _ in range(2000)]
+    chance = TopKOverlap().chance(masks)
+    assert chance.item() == 48 / 400
+    assert sum(scores) / len(scores) == pytest.approx(chance.item(), abs=0.005)

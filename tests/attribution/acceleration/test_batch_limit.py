@@ -58,3 +58,15 @@ def test_stops_where_memory_ends(frozen, monkeypatch):
 
 def test_really_measures(frozen):
     assert measure_batch_limit(frozen, images_and_targets(1)[0]) in batch_limit.CANDIDATES
+
+
+def test_the_rule_depends_on_device_and_threads_alone():
+    threads, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 4, 64):
+            torch.set_num_threads(count)
+            found.append(batch_limit.default_batch_limit(torch.device("cpu")))
+    finally:
+        torch.set_num_threads(threads)
+    assert found == [2, 4, 8, 16]
+    assert batch_limit.default_batch_limit(torch.device("cuda")) == 64

@@ -1,5 +1,7 @@
 import copy
 import logging
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -264,6 +266,35 @@ def test_speaks_the_protocol_of_models():
     frozen = freeze(model, images, batch_limit=3)
     assert isinstance(frozen, FrozenModel)
     assert frozen.batch_limit == 3
-    torch.testing.assert_close(
-        frozen.forward_head(frozen.forward_features(images)), model(images), rtol=1e-4, atol=1e-5
-    )
+    for logits in (frozen(images), frozen.forward_head(frozen.forward_features(images))):
+        torch.testing.assert_close(logits, model(images), rtol=1e-4, atol=1e-5)
+
+
+WITHOUT = """
+import sys
+sys.modules["timm.models._efficientnet_blocks"] = None  # as in a version of timm that has it elsewhere
+import torch
+from torch import nn
+from xairank.attribution import Saliency, freeze
+
+layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.SiLU(), nn.Conv2d(4, 4, 3))
+
+class Small(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = layers
+    def forward_features(self, images):
+        return self.layers(images)
+    def forward_head(self, features):
+        return features.mean(dim=(2, 3))
+
+images = torch.rand(2, 3, 16, 16)
+frozen = freeze(Small(), images)
+targets = torch.tensor([0, 1])
+torch.testing.assert_close(Saliency()(frozen, images, targets), Saliency()(Small(), images, targets))
+"""
+
+
+def test_a_timm_without_its_private_module_costs_speed_not_the_import():
+    found = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, timeout=120)
+    assert found.returncode == 0, found.stderr

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from xairank.attribution.acceleration import kernels
-from xairank.attribution.acceleration.kernels import compiled_kernels
+from xairank.attribution.acceleration.kernels import compiled_kernels, kernels_in_use
 
 
 @pytest.fixture
@@ -39,8 +39,39 @@ def test_silu_and_its_derivative(n, in_place):
 
 
 @needs_compiler
-def test_what_is_no_number_stays_none():
-    assert compiled_kernels().silu(torch.full((8,), torch.nan), torch.zeros(8)).isnan().all()
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+@pytest.mark.parametrize("place", range(0, 40, 3))  # within a vector and in what is left of it
+def test_what_is_not_finite_stays_so(bad, place):
+    inputs = numbers(0, 1, 40, 3, 3)
+    inputs[0, place, 1, 1] = bad
+    derivative = inputs.clone()
+    value = compiled_kernels().silu(inputs, derivative)
+    others = torch.ones_like(value, dtype=torch.bool)
+    others[0, place, 1, 1] = False
+    assert not value[0, place, 1, 1].isfinite()
+    assert value[others].isfinite().all()
+    ones, scale = torch.ones_like(inputs), torch.ones(1, 40)
+    assert compiled_kernels().sum_of_products(inputs, ones).isfinite().logical_not().nonzero().tolist() == [[0, place]]
+    chained = compiled_kernels().chain(inputs, scale, scale, ones, torch.empty_like(ones))
+    assert chained.isfinite().logical_not().nonzero().tolist() == [[0, place, 1, 1]]
+
+
+@needs_compiler
+def test_a_compiler_that_takes_numbers_for_finite_is_found_out(monkeypatch, caplog, forgetful, tmp_path):
+    source = kernels.SOURCE.read_text().replace(
+        "value[i] = product;", "value[i] = product == product ? product : 0.0f;"
+    )
+    (tmp_path / "kernels.c").write_text(source)
+    monkeypatch.setattr(kernels, "SOURCE", tmp_path / "kernels.c")
+    with caplog.at_level(logging.WARNING):
+        assert compiled_kernels() is None
+    assert "turns NaN or infinity into numbers" in caplog.text
+
+
+@needs_compiler
+def test_they_serve_on_the_cpu_alone():
+    assert kernels_in_use(torch.device("cpu"))
+    assert not kernels_in_use(torch.device("cuda"))
 
 
 @needs_compiler
