@@ -154,7 +154,7 @@ def test_folds_count_each_seed_once(tmp_path):
 def test_fewer_than_six_images_conclude_nothing(tmp_path):
     folder = write_fake_sweep(tmp_path / "s", [1, 2, 3], 4)
     tables, conclusions = make_tables(read_sweep(folder))
-    assert conclusions[1] == "Test: 4 images cannot conclude: no test of fewer than 6 can reach 5 %."
+    assert conclusions[1] == "Test: 4 images cannot decide: no test of fewer than 6 can reach 5 %."
     data = tables[-1].data
     assert data.loc[data["split"] == "test", ["friedman_p", "holm_p"]].isna().all(axis=None)
 

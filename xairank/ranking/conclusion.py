@@ -48,7 +48,9 @@ def _relations(pairs: pd.DataFrame, label: Callable[[str], str]) -> list[str]:
         chosen = pairs[pairs["verdict"] == verdict]
         for method in dict.fromkeys(chosen["method"]):
             others = [label(other) for other in chosen.loc[chosen["method"] == method, "other"]]
-            clauses.append(words.format(label(method), " or ".join(others) if verdict == NOT_SHOWN else in_words(others)))
+            clauses.append(
+                words.format(label(method), " or ".join(others) if verdict == NOT_SHOWN else in_words(others))
+            )
     return [f"{'; '.join(clauses)}."]
 
 

@@ -47,7 +47,9 @@ def decide_pairs(pairs: pd.DataFrame, cases: pd.DataFrame, friedman_p: float) ->
     )
     holm_p = holm(wilcoxon_p)
     n_cases, n_methods = cases.shape
-    nemenyi_p = stats.studentized_range.sf(pairs["rank_difference"] / _rank_error(n_cases, n_methods), n_methods, np.inf)
+    nemenyi_p = stats.studentized_range.sf(
+        pairs["rank_difference"] / _rank_error(n_cases, n_methods), n_methods, np.inf
+    )
     both_p = holm(pairs["two_way_p"].to_numpy())
     significant = (holm_p < ALPHA) & (n_methods == 2 or friedman_p < ALPHA)
     verdict = np.select([significant & (both_p < ALPHA), significant], [DIFFER, ON_THESE_SEEDS], NOT_SHOWN)

@@ -99,7 +99,9 @@ def summarize_methods(
             "rank": _rank_interval(rank, len(order)),
             "win_rate": rate_interval(win),
         }
-        margin = measures["chance_corrected"] if corrects else bootstrap_interval(above, resamples) if known else _UNKNOWN
+        margin = (
+            measures["chance_corrected"] if corrects else bootstrap_interval(above, resamples) if known else _UNKNOWN
+        )
         verdict = against_chance(margin, counts["n_cases"])
         rows.append({"method": method, **_columns(measures), **counts, "chance": chance, "against_chance": verdict})
     return pd.DataFrame(rows)

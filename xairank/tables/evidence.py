@@ -38,7 +38,9 @@ def ranking(groups: Sequence[Group]) -> tuple[Table, list[str]]:
         blocks[group.name] += [[row[name if name in row else "score"] for name in header] for row in rows]
         sentence = at_chance(some, group.labels, higher_is_better=group.metric_facts.higher_is_better)
         sentences += [f"{split_label(group, split)}: {sentence}"] if sentence else []
-        notes.append((group.name, [*_about(group, split, some), *([f"{SPLITS[split]}: {sentence}"] if sentence else [])]))
+        notes.append(
+            (group.name, [*_about(group, split, some), *([f"{SPLITS[split]}: {sentence}"] if sentence else [])])
+        )
     every = [
         "In brackets 95 % intervals that treat both seeds and cases as samples: two-way bootstrap-t of the scores; "
         "ranks and win rates on the scale of log odds with the same two-way variance.",

@@ -79,7 +79,9 @@ def count_images(group: Group, split: str) -> pd.DataFrame:
     order = np.lexsort((counts.index, counts.index != OVERALL))
     counts = counts.iloc[order[counts.index[order] != GOOD]].fillna(0).astype(int)
     words = {label: _reasons(some) for label, some in reasons.to_dict("index").items()}
-    return counts.assign(excluded=[words.get(label, "none") for label in counts.index]).rename_axis("label").reset_index()
+    return (
+        counts.assign(excluded=[words.get(label, "none") for label in counts.index]).rename_axis("label").reset_index()
+    )
 
 
 def _rates(group: Group, split: str) -> pd.DataFrame:
