@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ from tests.figures.conftest import write_sweep_with_maps
 from tests.figures.layout import layout_faults, texts_of
 from xairank.errors import UserError
 from xairank.figures.options import Options, parse_options
-from xairank.figures.selection import choose_run, choose_samples, sample_figures
+from xairank.figures.selection import choose_run, choose_samples, load_maps, sample_figures
 from xairank.figures.style import method_styles
 from xairank.runs.group import Group
+from xairank.runs.maps import read_maps, write_maps
 from xairank.runs.sweep import Sweep, read_sweep
 
 
@@ -97,3 +99,16 @@ def test_without_maps_the_reason_and_the_remedy_are_told(tmp_path: Path):
     (group,) = read_sweep(folder).groups
     with pytest.raises(UserError, match=r"maps\.npz not found; train with attribution\.keep_maps=true"):
         sample_figures(group, options(), method_styles(group.methods))
+
+
+def test_every_method_with_class_activation_has_its_figure3(tmp_path: Path):
+    folder = write_sweep_with_maps(tmp_path / "two", seeds=(42,), n_images=4)
+    (path,) = folder.glob("*/maps.npz")
+    maps = read_maps(path)
+    both = dict.fromkeys(("gradcam", "saliency"), maps.class_activation["gradcam"])
+    write_maps(path, replace(maps, class_activation=both))
+    load_maps.cache_clear()
+    (group,) = read_sweep(folder).groups
+    figures = sample_figures(group, options(), method_styles(group.methods))
+    assert {name for name in figures if name.startswith("figure3")} == {"figure3_gradcam", "figure3_saliency"}
+    assert "Saliency, 7" in texts_of(figures["figure3_saliency"]())

@@ -46,7 +46,7 @@ def test_says_which_differ_which_are_not_shown_to_and_how_many_images_would_do()
         (
             ["differ", "differ", "differ on these seeds"],
             {},
-            "but other seeds may reverse the order. 16 images are enough to separate all methods, but 10 seeds are not.",
+            "other seeds may reverse the order. 16 images are enough to separate all methods, but 10 seeds are not.",
         ),
         (["", "", ""], {"n_images": 5}, "5 images cannot decide: no test of fewer than 6 can reach 5 %."),
         (["", "", ""], {"n_images": 1}, "1 image cannot decide"),

@@ -162,3 +162,37 @@ def test_numbers_survive_exactly(tmp_path):
     path = next(folder.iterdir()) / "scores.parquet"
     scores = pd.read_parquet(path)
     np.testing.assert_array_equal(read_sweep(folder).scores["topk_overlap"], scores["topk_overlap"])
+
+
+def change_record(run, **entries):
+    path = run / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **entries}))
+
+
+def test_runs_on_other_data_are_not_pooled_but_folds_are(tmp_path):
+    folder = write_fake_sweep(tmp_path / "s", [1, 2], 4, folds=(0, 1))
+    assert len(read_sweep(folder).groups) == 1
+    changed = folder / "data.fold=0,seed=2"
+    change_record(changed, data="f" * 64)
+    with pytest.raises(UserError, match="seed=1 and .*seed=2: their images, masks or split differ") as caught:
+        read_sweep(folder)
+    assert "name=..." in str(caught.value)
+
+
+def test_weights_count_by_content(tmp_path):
+    for seed, (path, content) in enumerate([("a/w.pt", "1" * 64), ("b/w.pt", "2" * 64), ("c/other.pt", "1" * 64)]):
+        config = fake_config(seed, **{"model.encoder_weights": path})
+        change_record(write_fake_run(tmp_path / "s" / str(seed), config, n_images=4, n_epochs=1), weights=content)
+    sweep = read_sweep(tmp_path / "s")
+    assert [group.name for group in sweep.groups] == [
+        "model.encoder_weights=w.pt (11111111)",
+        "model.encoder_weights=w.pt (22222222)",
+    ]
+    assert len(sweep.groups[0].runs) == 2
+
+
+def test_pooled_versions_are_remarked(tmp_path):
+    folder = write_fake_sweep(tmp_path / "s", [1, 2], 4)
+    change_record(folder / "data.fold=0,seed=2", versions={"torch": "2.8.0", "xairank": "0.1.0"})
+    [group] = read_sweep(folder).groups
+    assert group.remarks == ["Runs with different versions of torch are pooled: 2.8.0 and 2.9.0."]

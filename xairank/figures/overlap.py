@@ -152,7 +152,7 @@ def _draw_boxes(axes: Axes, images: pd.DataFrame, styles: Mapping[str, MethodSty
     if len(styles) <= _UPRIGHT:
         axes.set_xticks(range(len(styles)), [style.label.replace(" ", "\n") for style in styles.values()])
     else:
-        axes.set_xticks(range(len(styles)), [style.label for style in styles.values()], rotation=40, ha="right")
+        axes.set_xticks(range(len(styles)), [style.label for style in styles.values()], rotation=90)
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.6, len(styles) - 0.4)
 

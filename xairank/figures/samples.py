@@ -52,8 +52,8 @@ def draw_sample(
         _clear(axes)
     mask = maps.masks[index]
     _show(panels[0, 0], maps.images[index], "Input image")
-    _show_grey(panels[0, 1], mask, "Ground-truth mask")
-    _show_grey(panels[0, 2], maps.predicted_masks[index], "Predicted mask")
+    _show_grey(panels[0, 1], mask, _narrow("Ground-truth mask", size))
+    _show_grey(panels[0, 2], maps.predicted_masks[index], _narrow("Predicted mask", size))
     for number, method in enumerate(methods):
         row, column = 1 + 3 * (number // columns), number % columns
         attribution = maps.maps[index, maps.methods.index(method)]
@@ -61,7 +61,7 @@ def draw_sample(
         _show_map(
             panels[row, column],
             attribution,
-            textwrap.fill(styles[method].label, int(14 * size), break_long_words=False),
+            _narrow(styles[method].label, size),
         )
         _show_grey(panels[row + 1, column], topk, "")
         inside = np.where(topk & mask, 1.0, _MASK_GREY * mask)
@@ -127,6 +127,11 @@ def topk_pixels(attribution: NDArray[np.floating], k: int) -> NDArray[np.bool_]:
     chosen = np.zeros(attribution.size, bool)
     chosen[order[:k]] = True
     return chosen.reshape(attribution.shape)
+
+
+def _narrow(title: str, size: float) -> str:
+    """A title in lines that fit a panel of ``size`` inches."""
+    return textwrap.fill(title, int(14 * size), break_long_words=False)
 
 
 def _prediction(maps: Maps, index: int) -> str:

@@ -29,7 +29,7 @@ def case_means(scores: pd.DataFrame, column: str) -> pd.DataFrame:
 def _case_means(scores: pd.DataFrame, column: str) -> tuple[NDArray[np.float64], list[pd.Index]]:
     keys = ["method", "seed", "case", "sample"]
     if scores.duplicated(["method", "seed", "sample"]).any():  # several folds ranked the same image
-        scores = scores.groupby(keys, sort=False, as_index=False)[column].mean()
+        scores = scores.groupby(keys, sort=False)[column].mean().reset_index()
     return _means(scores, column, keys[:3])
 
 

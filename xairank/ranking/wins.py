@@ -25,8 +25,8 @@ def mid_ranks(scores: pd.DataFrame, metric: str, *, higher_is_better: bool = Tru
     """The rank of each method on its image, one a row: 1 is best, equal methods share the mean of their ranks.
 
     Example:
-        >>> scores = pd.DataFrame({"seed": 0, "sample": "a", "topk_overlap": [0.1, 0.5, 0.5]})
-        >>> mid_ranks(scores, "topk_overlap").tolist()
+        >>> scores = pd.DataFrame({"seed": 0, "sample": "a", "score": [0.1, 0.5, 0.5]})
+        >>> mid_ranks(scores, "score").tolist()
         [3.0, 1.5, 1.5]
     """
     return _by_image(scores, metric).rank(ascending=not higher_is_better, method="average").rename("rank")

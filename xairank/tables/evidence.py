@@ -1,6 +1,7 @@
 """The tables the paper lacks: how sure its ranking is."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,7 +61,7 @@ def statistics(groups: Sequence[Group]) -> tuple[Table, list[str]]:
     notes: list[tuple[str, list[str]]] = []
     for group, split in each_split(groups):
         found = compare_methods(group.of_split(split), group.metric, group.metric_facts)
-        overall = {
+        overall: dict[str, Any] = {
             "metric": group.metric,
             "friedman_statistic": found.friedman_statistic,
             "friedman_p": found.friedman_p,
@@ -77,8 +78,8 @@ def statistics(groups: Sequence[Group]) -> tuple[Table, list[str]]:
     header += ["Nemenyi p", "Two-way p", "Verdict"]
     every = [
         f"The unit is the case, averaged over seeds. {_CASES} Difference: of mean {_metric_label(groups)}, with a 95 % "
-        "two-way bootstrap interval. Rank difference: of ranks of the case means. Holm p: Wilcoxon's, corrected for all "
-        "pairs.",
+        "two-way bootstrap interval. Rank difference: of ranks of the case means. Holm p: Wilcoxon's, corrected for "
+        "all pairs.",
         "Two-way p: allows for other seeds, as the others do not; corrected by Holm. Methods differ if Friedman's, "
         "Holm's and the two-way p are below 0.05.",
     ]
@@ -199,7 +200,7 @@ def _diagnostics(group: Group, split: str) -> list[str]:
                 continue
             median, high = rows[column].abs().quantile([0.5, 0.95])
             notes.append(
-                f"{SPLITS[split]}, {facts.label}: {words}, {median:.3g} in the median, {high:.3g} in the 95th percentile "
-                "(absolute values)."
+                f"{SPLITS[split]}, {facts.label}: {words}, {median:.3g} in the median, {high:.3g} in the 95th "
+                "percentile (absolute values)."
             )
     return notes
