@@ -174,7 +174,7 @@ def test_runs_on_other_data_are_not_pooled_but_folds_are(tmp_path):
     assert len(read_sweep(folder).groups) == 1
     changed = folder / "data.fold=0,seed=2"
     change_record(changed, data="f" * 64)
-    with pytest.raises(UserError, match="seed=1 and .*seed=2: their images, masks or split differ") as caught:
+    with pytest.raises(UserError, match=r"seed=1 and .*seed=2: their images, masks or split differ") as caught:
         read_sweep(folder)
     assert "name=..." in str(caught.value)
 
