@@ -7,11 +7,31 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xairank.names import display_name
 from xairank.runs.folder import RunFolder
+from xairank.schema import (
+    EXCLUDED_COLUMNS,
+    SCORE_COLUMNS,
+    TEST,
+    TRAIN,
+    MethodFacts,
+    MetricFacts,
+    chance_column,
+    to_record,
+)
 
 METHODS = ("gradcam", "saliency", "integrated_gradients")
 CLASSES = ("crack", "cut", "hole", "print")
 N_PIXELS = 224 * 224
+METHOD_FACTS = {
+    "gradcam": MethodFacts("Grad-CAM", "#0072B2"),
+    "saliency": MethodFacts("Saliency", "#E69F00"),
+    "integrated_gradients": MethodFacts(
+        "Integrated gradients", "#009E73", {"completeness_error": "completeness error, in logits"}
+    ),
+}
+METRIC_FACTS = {"topk_overlap": MetricFacts("Top-K Overlap"), "topk_iou": MetricFacts("Top-K IoU")}
+LEVELS = {"gradcam": 0.2, "saliency": -1.0, "integrated_gradients": -0.8}  # mean log odds of the overlap
 
 
 def fake_config(seed: int = 42, *, fold: int = 0, name: str = "fake", **overrides: Any) -> dict[str, Any]:
@@ -55,11 +75,17 @@ def fake_config(seed: int = 42, *, fold: int = 0, name: str = "fake", **override
                 },
             },
         },
+        "evaluation": {
+            "metrics": {
+                "topk_overlap": {"_target_": "xairank.evaluation.TopKOverlap"},
+                "topk_iou": {"_target_": "xairank.evaluation.TopKIoU"},
+            }
+        },
         "trainer": {"max_epochs": 30, "accelerator": "auto", "precision": "32-true"},
         "logger": {"_target_": None},
         "seed": seed,
         "name": name,
-        "ranking": {"ties": "shared"},
+        "ranking": {"metric": "topk_overlap", "ties": "shared"},
     }
     for key, value in overrides.items():
         *parents, last = key.split(".")
@@ -70,50 +96,53 @@ def fake_config(seed: int = 42, *, fold: int = 0, name: str = "fake", **override
     return config
 
 
+def fake_methods(names: Iterable[str]) -> dict[str, MethodFacts]:
+    """Facts of methods by any name."""
+    return {name: METHOD_FACTS.get(name, MethodFacts(display_name(name))) for name in names}
+
+
 def fake_samples(n_images: int, split: str) -> pd.DataFrame:
-    """Defects, as many of each class, with mask sizes that do not depend on the run."""
+    """Defects, as many of each class, each its own case, with mask sizes that do not depend on the run."""
     labels = [CLASSES[index % len(CLASSES)] for index in range(n_images)]
-    first = 0 if split == "train" else 500
+    first = 0 if split == TRAIN else 500
     names = [f"{label}/{first + index // len(CLASSES):03}" for index, label in enumerate(labels)]
     k = np.random.default_rng(first).integers(100, 3000, n_images)
-    return pd.DataFrame({"split": split, "sample": names, "label": labels, "k": k, "n_pixels": N_PIXELS})
+    columns = {"split": split, "sample": names, "case": names, "label": labels, "k": k, "n_pixels": N_PIXELS}
+    return pd.DataFrame(columns)
 
 
-def fake_tables(seed: int, fold: int, n_images: int, n_good: int | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+def fake_tables(
+    seed: int, fold: int, n_images: int, n_good: int | None = None, methods: Iterable[str] = METHODS
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """``scores.parquet`` and ``excluded.csv`` of a run: effects of method, image and seed, one image in ten missed."""
     generator = np.random.default_rng([seed, fold])
-    samples = pd.concat([fake_samples(n_images * 3, "train"), fake_samples(n_images, "test")], ignore_index=True)
+    samples = pd.concat([fake_samples(n_images * 3, TRAIN), fake_samples(n_images, TEST)], ignore_index=True)
     image_effect = np.random.default_rng(0).normal(0, 0.8, len(samples)) + generator.normal(0, 0.3)
     correct = generator.random(len(samples)) > 0.1
     samples["predicted"] = np.where(correct, samples["label"], "good")
     samples["probability"] = np.where(correct, generator.uniform(0.7, 1, len(samples)), 0.6)
     samples = samples.assign(seed=seed, fold=fold)
+    chance = samples["k"] / samples["n_pixels"]
     tables = []
-    for method, level in zip(METHODS, (0.2, -1.0, -0.8), strict=True):
+    for place, method in enumerate(methods):
+        level = LEVELS.get(method, 0.1 * place - 2.0)
         overlap = 1 / (1 + np.exp(-(level + image_effect + generator.normal(0, 0.6, len(samples)))))
         overlap = np.rint(overlap * samples["k"]) / samples["k"]
         error = generator.exponential(0.02, len(samples)) if method == "integrated_gradients" else np.nan
-        tables.append(
-            samples.assign(
-                method=method, topk_overlap=overlap, topk_iou=overlap / (2 - overlap), completeness_error=error
-            )
-        )
-    columns = ["seed", "fold", "split", "sample", "label", "predicted"]
-    numbers = ["probability", "k", "n_pixels", "method", "topk_overlap", "topk_iou", "completeness_error"]
-    scores = pd.concat([table[correct] for table in tables], ignore_index=True)[columns + numbers]
-    excluded = pd.concat(
-        [
-            samples[~correct].assign(reason="misclassified"),
-            _good(seed, fold, n_images if n_good is None else n_good // 4),
-        ]
-    )
-    return scores, excluded[[*columns, "reason"]]
+        scores = {"topk_overlap": overlap, "topk_iou": overlap / (2 - overlap)}
+        chances = {chance_column("topk_overlap"): chance}
+        tables.append(samples.assign(method=method, **scores, **chances, completeness_error=error))
+    columns = [*SCORE_COLUMNS, *METRIC_FACTS, chance_column("topk_overlap"), "completeness_error"]
+    scores = pd.concat([table[correct] for table in tables], ignore_index=True)[columns]
+    missed = samples[~correct].assign(reason="misclassified")
+    good = _good(seed, fold, n_images if n_good is None else n_good // 4)
+    return scores, pd.concat([missed, good])[[*EXCLUDED_COLUMNS]]
 
 
 def _good(seed: int, fold: int, n_images: int) -> pd.DataFrame:
     rows = [
-        {"split": split, "sample": f"good/{first + index:03}"}
-        for split, first, count in (("train", 0, n_images * 3), ("test", 500, n_images))
+        {"split": split, "sample": f"good/{first + index:03}", "case": f"good/{first + index:03}"}
+        for split, first, count in ((TRAIN, 0, n_images * 3), (TEST, 500, n_images))
         for index in range(count)
     ]
     return pd.DataFrame(rows).assign(seed=seed, fold=fold, label="good", predicted="good", reason="good")
@@ -132,6 +161,26 @@ def fake_metrics(seed: int, fold: int, n_epochs: int, beta: float = 1.0) -> pd.D
         columns[f"{split}_mask_loss"] = mask
         columns[f"{split}_balanced_accuracy"] = (1 - lag * (0.03 + 0.5 * decay)).clip(0.2, 1)
     return pd.DataFrame(columns)
+
+
+def fake_record(config: Mapping[str, Any]) -> dict[str, Any]:
+    """``run.json`` of a run, less status, format and identity."""
+    data, weights = config["data"], config["model"]["encoder_weights"]
+    return {
+        "classes": sorted({*CLASSES, "good"}),
+        "methods": to_record(fake_methods(config["attribution"]["methods"])),
+        "metrics": to_record(METRIC_FACTS),
+        "data": f"data of {data['category']}, split {data['split_seed']}, fold {data['fold']}",
+        "weights": f"pretrained:{config['model']['encoder']}" if weights is None else f"content of {weights}",
+        "versions": {"python": "3.12.0", "xairank": "0.1.0", "torch": "2.9.0"},
+        "git_revision": None,
+        "platform": "Linux",
+        "device": "cpu",
+        "threads": 1,
+        "kernels": True,
+        "batch_limit": 16,
+        "seconds": {"data": 1.0, "training": 10.0, "attribution": 5.0},
+    }
 
 
 def write_fake_run(
@@ -156,14 +205,13 @@ def write_fake_run(
     run = RunFolder(folder, config)
     run.claim()
     seed, fold = config["seed"], config["data"]["fold"]
-    scores, excluded = fake_tables(seed, fold, n_images, n_good)
-    scores = scores[scores["method"].isin(config["attribution"]["methods"])]
+    methods = config["attribution"]["methods"]
+    scores, excluded = fake_tables(seed, fold, n_images, n_good, methods)
     run.write_table("scores.parquet", scores)
     run.write_table("excluded.csv", excluded)
     run.write_table("metrics.csv", fake_metrics(seed, fold, n_epochs or config["trainer"]["max_epochs"]))
     if complete:
-        seconds = {"data": 1.0, "training": 10.0, "attribution": 5.0}
-        run.finish({"versions": {"xairank": "0.1.0"}, "git_revision": None, "device": "cpu", "seconds": seconds})
+        run.finish(fake_record(config))
     return folder
 
 

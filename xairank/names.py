@@ -31,3 +31,13 @@ def count(number: int, noun: str, plural: str = "") -> str:
         ('1 seed', '10 seeds', '1,000 images')
     """
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def images_in_words(n_images: int, n_cases: int) -> str:
+    """A number of images, and of cases where near-duplicates make them fewer.
+
+    Example:
+        >>> images_in_words(16, 16), images_in_words(16, 14)
+        ('16 images', '16 images, 14 cases')
+    """
+    return count(n_images, "image") + (f", {count(n_cases, 'case')}" if n_cases < n_images else "")

@@ -8,14 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.runs_fixture import write_fake_sweep
-from xairank.figures.style import RC
+from tests.runs_fixture import fake_methods, write_fake_sweep
+from xairank.figures.style import RC, MethodStyle, method_styles
 from xairank.runs.maps import Maps, write_maps
 from xairank.runs.sweep import Sweep, read_sweep
+from xairank.schema import MetricFacts
 
 SIZE = 32
 # Names as long as they get, beside each other.
 _OTHERS = ["guided_backpropagation", "smooth_gradient", "mask_prediction", "lime", "shap"]
+FACTS = MetricFacts("Top-K Overlap")
 METHODS = ["gradcam", "saliency", "integrated_gradients", *_OTHERS]
 
 
@@ -23,6 +25,14 @@ METHODS = ["gradcam", "saliency", "integrated_gradients", *_OTHERS]
 def paper_style() -> Iterator[None]:
     with mpl.rc_context(RC):
         yield
+
+
+METHODS_AND_MORE = [*METHODS, *(f"another_method_{number}" for number in range(8, 24))]
+
+
+def styles_of(methods) -> dict[str, MethodStyle]:
+    """Styles of methods by name."""
+    return method_styles(fake_methods(dict.fromkeys(methods)))
 
 
 def fake_maps(scores: pd.DataFrame) -> Maps:
@@ -47,7 +57,7 @@ def fake_maps(scores: pd.DataFrame) -> Maps:
         images=generator.integers(0, 256, (n, SIZE, SIZE, 3), dtype=np.uint8),
         masks=distances < 6,
         predicted_masks=np.clip(1 - distances / 12, 0, 1).astype(np.float32),
-        class_activation=generator.random((n, 7, 7), dtype=np.float32),
+        class_activation={methods[0]: generator.random((n, 7, 7), dtype=np.float32)},
     )
 
 
@@ -78,10 +88,11 @@ def make_scores(n_methods: int, n_images: int = 12, seeds: tuple[int, ...] = (42
         for image in range(n_images):
             split = "test" if image % 3 == 0 else "train"
             label = ("crack", "cut", "hole", "print")[image % 4]
-            for method in METHODS[:n_methods]:
+            for method in METHODS_AND_MORE[:n_methods]:
                 overlap = round(float(generator.random()), 1)
                 rows.append(
                     (seed, 0, split, f"{label}/{image:03}", label, 200 + 150 * image, 224 * 224, method, overlap)
                 )
     columns = ["seed", "fold", "split", "sample", "label", "k", "n_pixels", "method", "topk_overlap"]
-    return pd.DataFrame(rows, columns=columns).astype({"fold": "Int64"})
+    scores = pd.DataFrame(rows, columns=columns).astype({"fold": "Int64"})
+    return scores.assign(case=scores["sample"], topk_overlap_chance=scores["k"] / scores["n_pixels"])

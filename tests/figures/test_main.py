@@ -50,7 +50,8 @@ def test_a_mistake_is_one_line_and_status_2(tmp_path, monkeypatch, capsys, argum
 
 
 def test_help_tells_every_key(monkeypatch, capsys):
-    run(monkeypatch, "--help")
+    with pytest.raises(SystemExit, match="0"):
+        run(monkeypatch, "--help")
     output = capsys.readouterr().out
     for key in ("name=", "folder=", "sample=", "split=", "seed=", "formats="):
         assert key in output

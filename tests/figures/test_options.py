@@ -19,13 +19,13 @@ def test_every_key():
     ("arguments", "message"),
     [
         ([], "name: missing"),
-        (["name="], "name: missing"),
+        (["name="], "found no value"),
         (["name=a", "sampel=crack/000"], "sampel: no such key; did you mean sample"),
         (["paper"], "paper: found no '='"),
         (["name=a", "seed=-1"], "seed=-1 is not allowed"),
         (["name=a", "split=validation"], "split=validation is not allowed: expected train or test"),
         (["name=a", "formats=pdf,jpg"], "formats=jpg is not allowed: expected pdf or svg or png"),
-        (["name=a", "formats="], "formats= is not allowed"),
+        (["name=a", "formats="], "formats=: found no value"),
     ],
 )
 def test_mistakes_are_told(arguments, message):

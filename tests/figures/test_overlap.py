@@ -2,18 +2,17 @@ import numpy as np
 import pytest
 from matplotlib.collections import PathCollection
 
-from tests.figures.conftest import METHODS, make_scores
+from tests.figures.conftest import FACTS, METHODS, make_scores, styles_of
 from tests.figures.layout import layout_faults, texts_of
 from xairank.figures.overlap import draw_distribution, draw_size
-from xairank.figures.style import method_styles
 
 
 def distribution(scores):
-    return draw_distribution(scores, method_styles(scores["method"]), "3 seeds.")
+    return draw_distribution(scores, "topk_overlap", FACTS, styles_of(scores["method"]), "3 seeds.")
 
 
 def by_size(scores):
-    return draw_size(scores, method_styles(scores["method"]), "3 seeds.")
+    return draw_size(scores, "topk_overlap", FACTS, styles_of(scores["method"]), "3 seeds.")
 
 
 def image_means(scores, method, split):
@@ -67,7 +66,7 @@ def test_says_how_many_images_and_the_chance_level():
     assert "3 seeds." in text
 
 
-@pytest.mark.parametrize("n_methods", [1, 3, 4, 5, 8])
+@pytest.mark.parametrize("n_methods", [1, 3, 4, 5, 8, 12, 24])
 def test_layout(n_methods):
     scores = make_scores(n_methods)
     assert layout_faults(distribution(scores)) == []

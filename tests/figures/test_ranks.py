@@ -3,15 +3,14 @@ import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
 
-from tests.figures.conftest import METHODS
+from tests.figures.conftest import METHODS, styles_of
 from tests.figures.layout import layout_faults, texts_of
 from xairank.figures.ranks import draw_critical_difference, draw_pairwise, pairwise_wins
-from xairank.figures.style import method_styles
 
 
 def diagram(ranks, critical_difference):
     ranks = pd.Series(dict(zip(METHODS, ranks, strict=False)))
-    return draw_critical_difference(ranks, critical_difference, method_styles(ranks.index), "10 seeds; 16 test images.")
+    return draw_critical_difference(ranks, critical_difference, styles_of(ranks.index), "10 seeds; 16 test images.")
 
 
 def joined(figure):
@@ -85,7 +84,7 @@ def wins_of(n_methods):
 def test_matrix_shows_every_share_but_the_diagonal(n_methods):
     wins = wins_of(n_methods)
     shuffled = wins.sample(frac=1, random_state=0)
-    figure = draw_pairwise(shuffled, method_styles(METHODS[:n_methods]), "10 seeds; 54 training images.")
+    figure = draw_pairwise(shuffled, styles_of(METHODS[:n_methods]), "10 seeds; 54 training images.")
     shown = figure.axes[0].collections[0].get_array()
     np.testing.assert_array_equal(
         np.asarray(shown)[~np.ma.getmaskarray(shown)], wins.to_numpy()[~np.eye(n_methods, dtype=bool)]

@@ -2,10 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.figures.conftest import METHODS, fake_maps, make_scores
+from tests.figures.conftest import FACTS, METHODS, fake_maps, make_scores, styles_of
 from tests.figures.layout import layout_faults, texts_of
-from xairank.figures.samples import draw_gradcam, draw_sample, topk_pixels
-from xairank.figures.style import method_styles
+from xairank.figures.samples import draw_class_activation, draw_sample, topk_pixels
 
 
 def maps_of(n_methods):
@@ -15,12 +14,12 @@ def maps_of(n_methods):
 
 def scores_of(overlaps, ranks):
     methods = METHODS[: len(overlaps)]
-    return pd.DataFrame({"topk_overlap": overlaps, "rank": ranks}, index=pd.Index(methods, name="method"))
+    return pd.DataFrame({"score": overlaps, "rank": ranks}, index=pd.Index(methods, name="method"))
 
 
 def drawn(n_methods, index=1):
     scores = scores_of(np.linspace(0.9, 0.1, n_methods), np.arange(1.0, n_methods + 1))
-    return draw_sample(maps_of(n_methods), index, scores, method_styles(METHODS[:n_methods]), "Test set, seed 42.")
+    return draw_sample(maps_of(n_methods), index, scores, FACTS, styles_of(METHODS[:n_methods]), "Test set, seed 42.")
 
 
 def pictures(figure):
@@ -74,32 +73,32 @@ def test_twelve_panels_for_three_methods():
 def test_title_says_what_the_paper_says():
     scores = scores_of([0.191, 0.036, 0.083], [1.0, 3.0, 2.0])
     maps = maps_of(3)
-    figure = draw_sample(maps, 1, scores, method_styles(METHODS[:3]), "Test set, seed 42.")
+    figure = draw_sample(maps, 1, scores, FACTS, styles_of(METHODS[:3]), "Test set, seed 42.")
     text = texts_of(figure)
     k = int(maps.masks[1].sum())
     assert (
-        f"Sample cut/001 | Predicted: Cut (99.85%) | True: Cut | K: {k} | Winner: Grad-CAM (top-K overlap 0.191) "
+        f"Sample cut/001 | Predicted: Cut (99.85%) | True: Cut | K: {k} | Winner: Grad-CAM (Top-K Overlap 0.191) "
         "Ranking: Grad-CAM > Integrated gradients > Saliency | "
         "Ranks [Grad-CAM, Saliency, Integrated gradients]: [1, 3, 2]"
     ) in text
-    assert "Overlap 0.036" in text
+    assert "0.036" in text
     assert "Test set, seed 42." in text
 
 
 def test_title_of_ties():
     scores = scores_of([0.0, 0.0, 0.1], [2.5, 2.5, 1.0])
-    text = texts_of(draw_sample(maps_of(3), 0, scores, method_styles(METHODS[:3]), ""))
-    assert "Winner: Integrated gradients (top-K overlap 0.100)" in text
+    text = texts_of(draw_sample(maps_of(3), 0, scores, FACTS, styles_of(METHODS[:3]), ""))
+    assert "Winner: Integrated gradients (Top-K Overlap 0.100)" in text
     assert "Ranking: Integrated gradients > Grad-CAM = Saliency" in text
     assert "[2.5, 2.5, 1]" in text
 
 
 def test_gradcam_shows_the_coarse_map_the_fine_one_and_the_overlay():
     maps = maps_of(3)
-    figure = draw_gradcam(maps, 2, "gradcam", method_styles(METHODS[:3]), "Test set, seed 42.")
+    figure = draw_class_activation(maps, 2, "gradcam", styles_of(METHODS[:3]), "Test set, seed 42.")
     image, coarse, fine, overlay = (axes.images[0].get_array() for axes in figure.axes)
     np.testing.assert_array_equal(image, maps.images[2])
-    np.testing.assert_array_equal(coarse, maps.class_activation[2])
+    np.testing.assert_array_equal(coarse, maps.class_activation["gradcam"][2])
     np.testing.assert_array_equal(fine, maps.maps[2, 0])
     outside = maps.maps[2, 0] == 0
     np.testing.assert_allclose(overlay[outside], maps.images[2][outside] / 255)
@@ -121,5 +120,5 @@ def test_layout(n_methods):
 def test_a_constant_map_is_drawn(value):
     maps = maps_of(3)
     maps.maps[1, 0] = value
-    figure = draw_sample(maps, 1, scores_of([0.1, 0.2, 0.3], [3.0, 2.0, 1.0]), method_styles(METHODS[:3]), "")
+    figure = draw_sample(maps, 1, scores_of([0.1, 0.2, 0.3], [3.0, 2.0, 1.0]), FACTS, styles_of(METHODS[:3]), "")
     assert layout_faults(figure) == []

@@ -4,35 +4,44 @@ import matplotlib.colors
 import numpy as np
 import pytest
 
-from tests.figures.conftest import METHODS
+from tests.figures.conftest import METHODS, styles_of
+from tests.runs_fixture import METHOD_FACTS
 from xairank.figures.options import FORMATS
 from xairank.figures.style import (
     DOUBLE_COLUMN,
-    KNOWN_METHODS,
-    in_order,
     method_styles,
     new_figure,
     note,
     save,
 )
+from xairank.schema import MethodFacts
 
 
-def test_methods_keep_order_and_style_whichever_are_there():
-    assert in_order(["random", "saliency", "gradcam", "random"]) == ["gradcam", "saliency", "random"]
-    whole, part = method_styles(METHODS), method_styles(["integrated_gradients"])
-    assert part["integrated_gradients"] == whole["integrated_gradients"]
-    assert list(whole) == METHODS
+def test_methods_keep_their_order_and_the_colour_they_ask_for():
+    facts = {"b": MethodFacts("B"), "a": MethodFacts("A", "#0072B2"), "c": MethodFacts("C", "#123456")}
+    styles = method_styles(facts)
+    assert list(styles) == ["b", "a", "c"]
+    assert [styles[name].color for name in "ac"] == ["#0072B2", "#123456"]
+    assert styles["b"].color not in ("#0072B2", "#123456")
+
+
+@pytest.mark.parametrize("asked", ["", "#0072B2"])
+def test_24_methods_have_24_looks(asked):
+    facts = {str(number): MethodFacts(str(number), asked if number == 5 else "") for number in range(24)}
+    styles = method_styles(facts).values()
+    assert len({(style.color, style.hatch) for style in styles}) == 24
+    assert len({(style.color, str(style.line)) for style in styles}) == 24
 
 
 def test_styles_differ_in_colour_marker_line_and_hatch():
-    styles = list(method_styles(METHODS).values())
+    styles = list(styles_of(METHODS).values())
     for attribute in ("label", "color", "marker", "line", "hatch"):
         assert len({str(getattr(style, attribute)) for style in styles}) == len(METHODS)
 
 
 def test_paper_methods_differ_in_grey():
     """Luma of ITU-R BT.601, as printers use it."""
-    styles = method_styles(KNOWN_METHODS).values()
+    styles = method_styles(METHOD_FACTS).values()
     weights = np.array([0.299, 0.587, 0.114])
     greys = np.sort([weights @ matplotlib.colors.to_rgb(style.color) for style in styles])
     assert np.diff(greys).min() > 0.05

@@ -1,15 +1,16 @@
 import numpy as np
 import pytest
 
-from tests.figures.conftest import METHODS, make_scores
+from tests.figures.conftest import METHODS, make_scores, styles_of
 from tests.figures.layout import layout_faults, texts_of
-from xairank.figures.style import method_styles
 from xairank.figures.win_rate import draw_win_rate
 from xairank.ranking.wins import count_images, win_rates
 
 
 def drawn(scores):
-    return draw_win_rate(win_rates(scores), count_images(scores), method_styles(scores["method"]), "3 seeds.")
+    return draw_win_rate(
+        win_rates(scores, "topk_overlap"), count_images(scores), styles_of(scores["method"]), "3 seeds."
+    )
 
 
 def brute_force_rates(scores, split, label, method):

@@ -7,6 +7,9 @@ import pandas as pd
 from scipy.special import expit
 from scipy.stats import rankdata
 
+from xairank.schema import MetricFacts
+
+FACTS = MetricFacts("Top-K Overlap")
 METHODS = ("gradcam", "saliency", "integrated_gradients")
 
 
@@ -60,4 +63,5 @@ def scores_of(overlaps: np.ndarray, *, split: str = "test", k: int = 500, n_pixe
         names=["method", "seed", "sample"],
     )
     scores = pd.DataFrame({"topk_overlap": overlaps.ravel()}, index=index).dropna().reset_index()
-    return scores.assign(fold=0, split=split, label="cut", k=k, n_pixels=n_pixels)
+    facts = {"fold": 0, "split": split, "label": "cut", "k": k, "n_pixels": n_pixels}
+    return scores.assign(case=scores["sample"], topk_overlap_chance=k / n_pixels, **facts)

@@ -7,18 +7,13 @@ import scikit_posthocs
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from tests.ranking.studies import METHODS, Effects, scores_of
+from tests.ranking.studies import FACTS, METHODS, Effects, scores_of
 from xairank.ranking.bootstrap import two_way_p
+from xairank.ranking.cases import case_means
+from xairank.ranking.pairs import critical_difference, differences, holm, rank_biserial
 from xairank.ranking.statistics import (
-    _differences,
     _friedman,
-    _wilcoxon,
-    chance_corrected,
     compare_methods,
-    critical_difference,
-    holm,
-    image_means,
-    rank_biserial,
     summarize_methods,
 )
 from xairank.ranking.wins import mean_over_seeds, win_rates
@@ -35,27 +30,24 @@ def study(effects=MODERATE, n_seeds=5, n_images=20, seed=0, missing=0.0):
 
 def test_image_means_average_over_the_seeds_and_folds_that_ranked_the_image():
     scores = pd.concat([study(missing=0.3), study(seed=1, missing=0.3).assign(fold=1)], ignore_index=True)
-    means = image_means(scores)
+    means = case_means(scores, "topk_overlap")
     assert list(means.columns) == list(METHODS)
     for sample, row in means.iterrows():
         for method, value in row.items():
             chosen = scores[(scores["sample"] == sample) & (scores["method"] == method)]["topk_overlap"]
-            assert value == pytest.approx(chosen.mean())
-
-
-def test_chance_correction_maps_chance_to_none_and_perfect_to_one():
-    scores = pd.DataFrame({"topk_overlap": [0.2, 1.0, 0.0, 0.6, 1.0], "k": [10, 10, 10, 10, 50], "n_pixels": 50})
-    assert chance_corrected(scores).tolist() == pytest.approx([0, 1, -0.25, 0.5, 0])
+            assert value == pytest.approx(chosen.groupby(scores["seed"]).mean().mean())
 
 
 def test_summary_means_are_those_of_the_papers_tables():
     scores = study(missing=0.2)
-    summary = summarize_methods(scores).set_index("method")
-    rates = mean_over_seeds(win_rates(scores).query("label == 'overall'"), "win_rate").set_index("method")
+    summary = summarize_methods(scores, "topk_overlap", FACTS).set_index("method")
+    rates = mean_over_seeds(win_rates(scores, "topk_overlap").query("label == 'overall'"), "win_rate").set_index(
+        "method"
+    )
     pd.testing.assert_series_equal(summary["win_rate"], rates["mean"], check_names=False)
     by_seed = scores.groupby(["method", "seed"])["topk_overlap"].mean().groupby("method").mean()
-    assert summary["overlap"].to_dict() == pytest.approx(by_seed.to_dict())
-    for measure in ("overlap", "chance_corrected", "rank", "win_rate"):
+    assert summary["score"].to_dict() == pytest.approx(by_seed.to_dict())
+    for measure in ("score", "chance_corrected", "rank", "win_rate"):
         assert (summary[f"{measure}_low"] < summary[measure]).all()
         assert (summary[measure] < summary[f"{measure}_high"]).all()
     assert (summary["n_images"] == scores["sample"].nunique()).all()
@@ -64,7 +56,10 @@ def test_summary_means_are_those_of_the_papers_tables():
 
 def test_summary_ranks_of_three_methods_sum_to_six_and_ties_go_to_the_first_on_request():
     tied = scores_of(np.full((3, 2, 8), 0.5))
-    shared, first = summarize_methods(tied).set_index("method"), summarize_methods(tied, "first").set_index("method")
+    shared, first = (
+        summarize_methods(tied, "topk_overlap", FACTS).set_index("method"),
+        summarize_methods(tied, "topk_overlap", FACTS, "first").set_index("method"),
+    )
     assert shared["rank"].tolist() == [2, 2, 2]
     assert shared["win_rate"].tolist() == pytest.approx([1 / 3] * 3)
     assert first["win_rate"].tolist() == [1, 0, 0]
@@ -77,8 +72,8 @@ def _matrix(scores, method):
 
 def test_tests_equal_those_of_the_libraries():
     scores = study(n_images=18)
-    images = image_means(scores)
-    found = compare_methods(scores)
+    images = case_means(scores, "topk_overlap")
+    found = compare_methods(scores, "topk_overlap", FACTS)
     friedman = stats.friedmanchisquare(*images.to_numpy().T)
     assert (found.friedman_statistic, found.friedman_p) == pytest.approx((friedman.statistic, friedman.pvalue))
     assert found.mean_ranks.to_dict() == pytest.approx(images.rank(axis=1, ascending=False).mean().to_dict())
@@ -124,8 +119,8 @@ def test_rank_biserial(differences, expected):
 
 def test_verdicts_of_clear_methods_and_of_tied_ones():
     scores = study(Effects(methods=(2.0, -1.0, -1.0), seed_and_method=0.05), n_seeds=8, n_images=30)
-    pairs = compare_methods(scores).pairs
-    assert pairs["verdict"].tolist() == ["differ", "differ", "tied"]
+    pairs = compare_methods(scores, "topk_overlap", FACTS).pairs
+    assert pairs["verdict"].tolist() == ["differ", "differ", "not shown to differ"]
     assert pairs["method"].tolist()[:2] == ["gradcam", "gradcam"]
     assert pairs["rank_biserial"].tolist()[:2] == pytest.approx([1, 1])
 
@@ -134,19 +129,19 @@ def test_a_difference_that_the_seeds_dispute_holds_on_these_seeds_only():
     generator = np.random.default_rng(0)
     overlaps = 0.5 + 0.01 * generator.normal(size=(2, 2, 30))
     overlaps[0] += np.array([[0.3], [-0.1]])
-    [pair] = compare_methods(scores_of(overlaps)).pairs.to_dict("records")
+    [pair] = compare_methods(scores_of(overlaps), "topk_overlap", FACTS).pairs.to_dict("records")
     assert pair["holm_p"] < 0.001
     assert pair["two_way_p"] > 0.1
     assert pair["verdict"] == "differ on these seeds"
 
 
 def test_fewer_than_six_images_get_no_p_value():
-    found = compare_methods(study(n_images=5))
+    found = compare_methods(study(n_images=5), "topk_overlap", FACTS)
     assert found.n_images == 5
     assert np.isnan([found.friedman_statistic, found.friedman_p, found.critical_difference]).all()
     assert found.pairs[["wilcoxon_p", "holm_p", "nemenyi_p", "two_way_p"]].isna().all(axis=None)
     assert (found.pairs["verdict"] == "").all()
-    assert compare_methods(study(n_images=6)).pairs["wilcoxon_p"].notna().all()
+    assert compare_methods(study(n_images=6), "topk_overlap", FACTS).pairs["wilcoxon_p"].notna().all()
 
 
 @pytest.mark.parametrize("n_methods", [1, 2, 3])
@@ -163,13 +158,13 @@ def test_degenerate_scores_neither_crash_nor_warn(n_methods, n_seeds, n_images, 
     }[kind]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        summary = summarize_methods(scores_of(overlaps))
-        found = compare_methods(scores_of(overlaps))
+        summary = summarize_methods(scores_of(overlaps), "topk_overlap", FACTS)
+        found = compare_methods(scores_of(overlaps), "topk_overlap", FACTS)
     assert len(summary) == n_methods
     assert len(found.pairs) == n_methods * (n_methods - 1) // 2
     if kind in ("constant", "zero") and n_images >= 6:
         assert (found.pairs["wilcoxon_p"] == 1).all()
-        assert set(found.pairs["verdict"]) <= {"tied"}
+        assert set(found.pairs["verdict"]) <= {"not shown to differ"}
         assert n_methods < 3 or found.friedman_p == 1
     ps = found.pairs[["wilcoxon_p", "holm_p", "nemenyi_p", "two_way_p"]].to_numpy(float)
     assert (np.isnan(ps) | ((ps >= 0) & (ps <= 1))).all()
@@ -190,7 +185,7 @@ def test_p_values_are_uniform_when_no_method_is_better(n_images, capsys):
     wilcoxon, friedman = [], []
     for _ in range(1000):
         images = pd.DataFrame(equal.draw(generator, 10, n_images).mean(axis=1).T, columns=METHODS)
-        wilcoxon.append(_wilcoxon(_differences(images, *METHODS[:2])))
+        wilcoxon.append(wilcoxon(differences(images, *METHODS[:2])))
         friedman.append(_friedman(images)[1])
     distances = attained_distance(wilcoxon), attained_distance(friedman, below=0.2)
     rates = [float(np.mean(np.array(friedman) <= alpha)) for alpha in (0.01, 0.05, 0.1)]
@@ -208,7 +203,7 @@ def test_equal_methods_are_seldom_told_apart_even_if_each_seed_prefers_another(s
     generator = np.random.default_rng(4)
     n_studies, told, significant = 300, 0, 0
     for _ in range(n_studies):
-        pairs = compare_methods(scores_of(equal.draw(generator, 10, 40))).pairs
+        pairs = compare_methods(scores_of(equal.draw(generator, 10, 40)), "topk_overlap", FACTS).pairs
         told += (pairs["verdict"] == "differ").any()
         significant += (pairs["holm_p"] < 0.05).any()
     with capsys.disabled():

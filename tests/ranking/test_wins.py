@@ -34,7 +34,7 @@ def as_matrix(scores, values):
 def test_ranks_equal_scipy_on_random_overlaps_with_ties():
     overlaps = np.random.default_rng(0).integers(0, 4, (200, 3)) / 4
     scores = scores_of(overlaps).sample(frac=1, random_state=0)
-    np.testing.assert_array_equal(as_matrix(scores, mid_ranks(scores)), rankdata(-overlaps, axis=1))
+    np.testing.assert_array_equal(as_matrix(scores, mid_ranks(scores, "topk_overlap")), rankdata(-overlaps, axis=1))
 
 
 @pytest.mark.parametrize(
@@ -48,24 +48,28 @@ def test_ranks_equal_scipy_on_random_overlaps_with_ties():
 )
 def test_ranks_and_wins_of_one_image(overlaps, ranks, shared, first):
     scores = scores_of([overlaps])
-    np.testing.assert_allclose(as_matrix(scores, mid_ranks(scores))[0], ranks)
-    np.testing.assert_allclose(as_matrix(scores, win_shares(scores))[0], shared)
-    np.testing.assert_allclose(as_matrix(scores, win_shares(scores, "first"))[0], first)
+    np.testing.assert_allclose(as_matrix(scores, mid_ranks(scores, "topk_overlap"))[0], ranks)
+    np.testing.assert_allclose(as_matrix(scores, win_shares(scores, "topk_overlap"))[0], shared)
+    np.testing.assert_allclose(as_matrix(scores, win_shares(scores, "topk_overlap", ties="first"))[0], first)
 
 
 def test_first_follows_the_given_order_and_not_that_of_the_rows():
     scores = scores_of([[0.2, 0.2, 0.2]])
-    assert as_matrix(scores, win_shares(scores, "first", methods=METHODS[::-1])).tolist() == [[0, 0, 1]]
+    assert as_matrix(scores, win_shares(scores, "topk_overlap", ties="first", methods=METHODS[::-1])).tolist() == [
+        [0, 0, 1]
+    ]
     backwards = scores[::-1]
-    assert as_matrix(backwards, win_shares(backwards, "first", methods=METHODS)).tolist() == [[1, 0, 0]]
+    assert as_matrix(backwards, win_shares(backwards, "topk_overlap", ties="first", methods=METHODS)).tolist() == [
+        [1, 0, 0]
+    ]
 
 
 def test_float_noise_makes_no_difference():
     noisy = scores_of([[0.1 + 0.2, 0.3, 0.3 - 1e-12]])
     assert noisy["topk_overlap"].nunique() == 3
-    assert as_matrix(noisy, mid_ranks(noisy)).tolist() == [[2, 2, 2]]
-    np.testing.assert_allclose(as_matrix(noisy, win_shares(noisy)), 1 / 3)
-    assert as_matrix(noisy, win_shares(noisy, "first")).tolist() == [[1, 0, 0]]
+    assert as_matrix(noisy, mid_ranks(noisy, "topk_overlap")).tolist() == [[2, 2, 2]]
+    np.testing.assert_allclose(as_matrix(noisy, win_shares(noisy, "topk_overlap")), 1 / 3)
+    assert as_matrix(noisy, win_shares(noisy, "topk_overlap", ties="first")).tolist() == [[1, 0, 0]]
 
 
 def test_the_same_sample_in_another_split_seed_fold_or_group_is_another_image():
@@ -78,14 +82,14 @@ def test_the_same_sample_in_another_split_seed_fold_or_group_is_another_image():
     ]
     scores = pd.concat(tables, ignore_index=True)
     expected = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.5, 0.5, 0], [1 / 3] * 3]
-    np.testing.assert_allclose(win_shares(scores).to_numpy().reshape(5, 3), expected)
+    np.testing.assert_allclose(win_shares(scores, "topk_overlap").to_numpy().reshape(5, 3), expected)
 
 
 def test_images_without_a_fold_are_kept():
     scores = scores_of([[0.9, 0.1, 0.2], [0.1, 0.9, 0.2]]).assign(fold=pd.array([pd.NA] * 6, "Int64"))
-    assert win_shares(scores).sum() == 2
-    assert mid_ranks(scores).notna().all()
-    assert win_shares(scores, "first").sum() == 2
+    assert win_shares(scores, "topk_overlap").sum() == 2
+    assert mid_ranks(scores, "topk_overlap").notna().all()
+    assert win_shares(scores, "topk_overlap", ties="first").sum() == 2
 
 
 def test_win_rates_by_brute_force():
@@ -98,7 +102,7 @@ def test_win_rates_by_brute_force():
     ]
     scores = pd.concat(tables, ignore_index=True)
     scores = scores[~((scores["seed"] == 1) & (scores["sample"] == "crack/000"))]
-    rates = win_rates(scores).set_index(["split", "label", "method", "seed"])
+    rates = win_rates(scores, "topk_overlap").set_index(["split", "label", "method", "seed"])
     assert rates.index.is_unique
     for (split, label, method, seed), rate in rates.iterrows():
         of_seed = scores[(scores["split"] == split) & (scores["seed"] == seed)]
@@ -114,7 +118,7 @@ def test_win_rates_by_brute_force():
 
 def test_with_folds_a_seeds_win_rate_is_over_the_images_of_all_folds():
     scores = pd.concat([scores_of([[1, 0, 0]] * 3, fold=0), scores_of([[0, 1, 0]], fold=1)], ignore_index=True)
-    rates = win_rates(scores).query("label == 'overall'").set_index("method")["win_rate"]
+    rates = win_rates(scores, "topk_overlap").query("label == 'overall'").set_index("method")["win_rate"]
     assert rates["gradcam"] == 0.75
 
 

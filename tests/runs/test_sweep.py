@@ -17,7 +17,7 @@ def test_rows_are_those_of_the_files_with_group_seed_and_fold(tmp_path):
         tmp_path / "beta", [7, 3], 8, variants=[{"model.beta": 10.0}, {"model.beta": 2}, {"model.beta": 0.5}]
     )
     sweep = read_sweep(folder)
-    assert sweep.groups == ["model.beta=0.5", "model.beta=2", "model.beta=10"]
+    assert [group.name for group in sweep.groups] == ["model.beta=0.5", "model.beta=2", "model.beta=10"]
     assert list(sweep.runs["seed"]) == [3, 7] * 3
     for run in sweep.runs.to_dict("records"):
         own = {"group": run["group"], "seed": run["seed"]}
@@ -38,7 +38,7 @@ def test_seed_fold_places_and_equal_numbers_make_no_group(tmp_path):
     for seed, beta, overrides in [(1, 1, {"data.root": "here"}), (2, 1.0, {"trainer.accelerator": "gpu"})]:
         config = fake_config(seed, fold=seed, **{"model.beta": beta, "logger": {"_target_": str(seed)}, **overrides})
         write_fake_run(tmp_path / "s" / str(seed), config, n_images=4, n_epochs=1)
-    assert read_sweep(tmp_path / "s").groups == [""]
+    assert [group.name for group in read_sweep(tmp_path / "s").groups] == [""]
 
 
 def test_a_group_names_every_varying_key_down_to_a_methods_options(tmp_path):
@@ -46,7 +46,7 @@ def test_a_group_names_every_varying_key_down_to_a_methods_options(tmp_path):
         config = fake_config(seed, **{"attribution.methods.integrated_gradients.n_steps": n_steps})
         config["model"]["encoder"] = encoder
         write_fake_run(tmp_path / "s" / str(seed), config, n_images=4, n_epochs=1)
-    assert read_sweep(tmp_path / "s").groups == [
+    assert [group.name for group in read_sweep(tmp_path / "s").groups] == [
         "model.encoder=a, attribution.methods.integrated_gradients.n_steps=25",
         "model.encoder=b, attribution.methods.integrated_gradients.n_steps=50",
     ]
@@ -58,7 +58,7 @@ def test_a_method_that_other_runs_lack_is_absent_there(tmp_path):
     del fewer["attribution"]["methods"]["saliency"]
     write_fake_run(tmp_path / "s" / "two", fewer, n_images=4, n_epochs=1)
     sweep = read_sweep(tmp_path / "s")
-    assert "attribution.methods.saliency._target_=absent" in sweep.groups
+    assert "attribution.methods.saliency._target_=absent" in [group.name for group in sweep.groups]
     assert sweep.scores.groupby("group")["method"].nunique().tolist() == [2, 3]
 
 
@@ -129,7 +129,7 @@ def test_the_same_run_twice_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("run.json", '{"status": "complete", "format": 99}', "not of format 1"),
+        ("run.json", '{"status": "complete", "format": 99}', "not of format 2"),
         ("run.json", "{", "not valid JSON"),
         ("config.yaml", "- a list", "not a run's configuration"),
         ("metrics.csv", "epoch,loss\n0,1\n", "no column train_loss"),
@@ -162,3 +162,37 @@ def test_numbers_survive_exactly(tmp_path):
     path = next(folder.iterdir()) / "scores.parquet"
     scores = pd.read_parquet(path)
     np.testing.assert_array_equal(read_sweep(folder).scores["topk_overlap"], scores["topk_overlap"])
+
+
+def change_record(run, **entries):
+    path = run / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **entries}))
+
+
+def test_runs_on_other_data_are_not_pooled_but_folds_are(tmp_path):
+    folder = write_fake_sweep(tmp_path / "s", [1, 2], 4, folds=(0, 1))
+    assert len(read_sweep(folder).groups) == 1
+    changed = folder / "data.fold=0,seed=2"
+    change_record(changed, data="f" * 64)
+    with pytest.raises(UserError, match=r"seed=1 and .*seed=2: their images, masks or split differ") as caught:
+        read_sweep(folder)
+    assert "name=..." in str(caught.value)
+
+
+def test_weights_count_by_content(tmp_path):
+    for seed, (path, content) in enumerate([("a/w.pt", "1" * 64), ("b/w.pt", "2" * 64), ("c/other.pt", "1" * 64)]):
+        config = fake_config(seed, **{"model.encoder_weights": path})
+        change_record(write_fake_run(tmp_path / "s" / str(seed), config, n_images=4, n_epochs=1), weights=content)
+    sweep = read_sweep(tmp_path / "s")
+    assert [group.name for group in sweep.groups] == [
+        "model.encoder_weights=w.pt (11111111)",
+        "model.encoder_weights=w.pt (22222222)",
+    ]
+    assert len(sweep.groups[0].runs) == 2
+
+
+def test_pooled_versions_are_remarked(tmp_path):
+    folder = write_fake_sweep(tmp_path / "s", [1, 2], 4)
+    change_record(folder / "data.fold=0,seed=2", versions={"torch": "2.8.0", "xairank": "0.1.0"})
+    [group] = read_sweep(folder).groups
+    assert group.remarks == ["Runs with different versions of torch are pooled: 2.8.0 and 2.9.0."]

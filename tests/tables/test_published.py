@@ -6,9 +6,9 @@ import pytest
 
 from tests.runs_fixture import fake_config
 from xairank.ranking.wins import mean_over_seeds
-from xairank.tables.paper import last_epoch
+from xairank.schema import TRAINING_METRICS
+from xairank.tables.performance import last_epoch
 from xairank.tables.published import (
-    METRICS,
     PROTOCOL,
     WIN_RATE,
     compare_protocol,
@@ -54,7 +54,7 @@ def printed(cells, order, *, best=False):
 def test_last_epoch_gives_table_2(split):
     table = last_epoch(published_metrics())
     cells = table[table["split"] == split].set_index("metric").to_dict("index")
-    assert printed(cells, METRICS) == TABLE_2[split]
+    assert printed(cells, TRAINING_METRICS) == TABLE_2[split]
     assert {cell["n_seeds"] for cell in cells.values()} == {10}
 
 
@@ -94,7 +94,7 @@ def reference(**overrides):
     return fake_config(**{**protocol, **overrides})
 
 
-ALL = [*METRICS, WIN_RATE]
+ALL = [*TRAINING_METRICS, WIN_RATE]
 
 
 def test_the_released_codes_own_protocol_compares_without_a_word():
@@ -130,7 +130,7 @@ def test_what_only_calls_for_a_remark():
 
 def test_measures_hear_only_of_what_touches_them():
     shared_ties = reference(**{"ranking.ties": "shared", "model.mask_loss": "bce"})
-    assert not any("ties" in remark for remark in compare_protocol(shared_ties, METRICS).remarks)
+    assert not any("ties" in remark for remark in compare_protocol(shared_ties, TRAINING_METRICS).remarks)
     wins = compare_protocol(shared_ties, [WIN_RATE])
     assert wins.words == {}
     assert len(wins.remarks) == 2
@@ -140,7 +140,7 @@ def test_win_rates_among_other_methods_do_not_compare():
     config = reference()
     del config["attribution"]["methods"]["saliency"]
     assert compare_protocol(config, [WIN_RATE]).words == {"win_rate": "other methods"}
-    assert compare_protocol(config, METRICS).words == {}
+    assert compare_protocol(config, TRAINING_METRICS).words == {}
 
 
 def test_every_condition_is_a_key_of_the_configuration():

@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 import subprocess
@@ -123,14 +124,40 @@ def test_a_class_that_no_run_ranked_is_shown_all_the_same(tmp_path):
     assert "empty mask" in row["Excluded"]
 
 
-def test_another_category_is_not_compared_and_says_why(tmp_path):
-    folder = write_fake_sweep(tmp_path / "s", [1, 2], 8, n_epochs=30, **{"data.category": "transistor"})
-    for table in make_tables(read_sweep(folder))[0]:
-        if table.name in ("performance", "win_rate_test"):
-            shown = cells(table, "difference")
-            assert set(list(shown.values())[1:4]) == {"other category"}
-            assert any("data.category is transistor, hazelnut in the published runs" in note for note in table.notes)
-            assert table.data["difference"].isna().all()
+@pytest.mark.parametrize("other", [{"data.category": "tile"}, {"data.synthetic": {"good": 5}}])
+def test_other_data_has_nothing_published_beside_it_and_one_note(tmp_path, other):
+    folder = write_fake_sweep(tmp_path / "s", [1, 2], 8, n_epochs=30, **other)
+    for table in make_tables(read_sweep(folder))[0][:4]:
+        rows = [row[0] for block in table.blocks for row in block]
+        assert not {"published", "difference"} & {*rows, *map(str.lower, table.header), *table.data.columns}
+        assert not [name for name in table.data.columns if "published" in name or "comparable" in name]
+        assert sum("Published figures exist for hazelnut" in note for note in table.notes) == 1
+
+
+def test_a_lower_is_better_metric_ranks_as_its_mirror_image(tmp_path):
+    tables = {}
+    for name in ("topk_overlap", "distance"):
+        folder = write_fake_sweep(tmp_path / name, [1, 2], 8, **{"ranking.metric": name})
+        for run in folder.iterdir():
+            info = json.loads((run / "run.json").read_text())
+            facts = {"label": "Distance", "higher_is_better": False, "low": 0.0, "high": None}
+            info["metrics"]["distance"] = facts
+            (run / "run.json").write_text(json.dumps(info))
+            scores = pd.read_parquet(run / "scores.parquet")
+            scores.assign(distance=100 - scores["topk_overlap"]).to_parquet(run / "scores.parquet")
+        tables[name] = {table.name: table for table in make_tables(read_sweep(folder))[0]}
+    one, other = (tables[name]["ranking"].data for name in ("topk_overlap", "distance"))
+    for column in ("rank", "rank_low", "rank_high", "win_rate", "win_rate_low", "win_rate_high"):
+        assert other[column].tolist() == pytest.approx(one[column].tolist())
+    assert other["score"].tolist() == pytest.approx((100 - one["score"]).tolist())
+    assert "Distance" in tables["distance"]["ranking"].header
+    assert "Chance-corrected" not in tables["distance"]["ranking"].header
+    one, other = (tables[name]["statistics"].data for name in ("topk_overlap", "distance"))
+    for column in ("holm_p", "nemenyi_p", "two_way_p", "rank_biserial", "rank_difference"):
+        assert other[column].tolist() == pytest.approx(one[column].tolist())
+    assert (other["verdict"] == one["verdict"]).all()
+    wins = [tables[name]["win_rate_test"].data["mean"].tolist() for name in ("topk_overlap", "distance")]
+    assert wins[0] == pytest.approx(wins[1])
 
 
 def test_several_groups_give_a_block_each(tmp_path):
@@ -154,7 +181,7 @@ def test_folds_count_each_seed_once(tmp_path):
 def test_fewer_than_six_images_conclude_nothing(tmp_path):
     folder = write_fake_sweep(tmp_path / "s", [1, 2, 3], 4)
     tables, conclusions = make_tables(read_sweep(folder))
-    assert conclusions[1] == "Test: 4 images cannot conclude: no test of fewer than 6 can reach 5 %."
+    assert conclusions[1] == "Test: 4 images cannot decide: no test of fewer than 6 can reach 5 %."
     data = tables[-1].data
     assert data.loc[data["split"] == "test", ["friedman_p", "holm_p"]].isna().all(axis=None)
 

@@ -166,7 +166,11 @@ def _maps(
     explained: Mapping[str, tuple[Tensor, Diagnostics]],
     predicted_masks: Tensor,
 ) -> Maps:
-    activations = [told["class_activation"] for _, told in explained.values() if "class_activation" in told]
+    activations = {
+        name: told["class_activation"].float().numpy()
+        for name, (_, told) in explained.items()
+        if "class_activation" in told
+    }
     return Maps(
         splits=described["split"].tolist(),
         samples=described["sample"].tolist(),
@@ -178,5 +182,5 @@ def _maps(
         images=samples.images.mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy(),
         masks=samples.masks.numpy(),
         predicted_masks=predicted_masks.float().cpu().numpy(),
-        class_activation=activations[0].float().numpy() if activations else None,
+        class_activation=activations,
     )

@@ -8,12 +8,12 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from xairank.ranking.wins import FEWEST_IMAGES, Ties, win_shares
+from xairank.ranking.wins import FEWEST_CASES, Ties, win_shares
 
 
 def summarize(scores: pd.DataFrame, methods: Sequence[str], ties: Ties) -> pd.DataFrame:
     """A row a split and method: ``mean_overlap``, ``win_rate`` and ``n_images``, both of them means over images."""
-    table = scores.assign(win=win_shares(scores, ties, methods=methods))
+    table = scores.assign(win=win_shares(scores, "topk_overlap", ties=ties, methods=methods))
     grouped = table.groupby(["split", "method"], sort=False)
     return grouped.agg(
         mean_overlap=("topk_overlap", "mean"), win_rate=("win", "mean"), n_images=("sample", "nunique")
@@ -59,7 +59,7 @@ def print_summary(
     console.print(table)
     _print_excluded(console, excluded)
     for split in summary["split"].unique():
-        if (n_images := summary.loc[summary["split"] == split, "n_images"].max()) < FEWEST_IMAGES:
+        if (n_images := summary.loc[summary["split"] == split, "n_images"].max()) < FEWEST_CASES:
             console.print(f"{n_images} images are too few to conclude anything about the {split} split.")
     chance = (scores["k"] / scores["n_pixels"]).mean()
     console.print(f"Chance overlap: {chance:.3f}. One seed is one draw: rank over several seeds.", highlight=False)

@@ -3,17 +3,13 @@
 import sys
 
 from xairank.console import command, console, progress
-from xairank.figures.options import USAGE, parse_options
+from xairank.figures.options import parse_options
 
 
 @command
 def main() -> None:
     """Draws every figure and prints the files, and what was left out and why."""
-    arguments = sys.argv[1:]
-    if "--help" in arguments or "-h" in arguments:
-        print(USAGE)
-        return
-    options = parse_options(arguments)
+    options = parse_options(sys.argv[1:])
     # What draws takes a second or two to import, which help and mistakes need not wait for.
     from xairank.runs.sweep import read_sweep
 

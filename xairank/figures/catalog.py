@@ -1,25 +1,28 @@
 """Which figures a sweep has: their names, what each is drawn from, and what is left out and why."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 from matplotlib.figure import Figure
 
 from xairank.errors import UserError
 from xairank.figures.curves import draw_curves
-from xairank.figures.groups import Group, split_groups
 from xairank.figures.options import Options
 from xairank.figures.overlap import draw_distribution, draw_size
 from xairank.figures.ranks import draw_critical_difference, draw_pairwise, pairwise_wins
 from xairank.figures.selection import sample_figures
-from xairank.figures.style import SPLITS
+from xairank.figures.style import MethodStyle, method_styles, set_name
 from xairank.figures.win_rate import draw_win_rate
 from xairank.names import count
-from xairank.ranking.statistics import critical_difference, image_means
-from xairank.ranking.wins import FEWEST_IMAGES, count_images, win_rates
+from xairank.ranking.cases import case_means
+from xairank.ranking.pairs import critical_difference
+from xairank.ranking.wins import FEWEST_CASES, count_images, win_rates
+from xairank.runs.group import Group, all_methods
 from xairank.runs.sweep import Sweep
 
+Styles = Mapping[str, MethodStyle]
 Figures = dict[str, Callable[[], Figure]]
 
 
@@ -32,54 +35,62 @@ def list_figures(sweep: Sweep, options: Options) -> tuple[Figures, list[str]]:
     _check_known(sweep, options)
     figures: Figures = {}
     left_out = []
-    for group in split_groups(sweep):
-        drawn, missing = _group_figures(group, options)
+    styles = method_styles(all_methods(sweep.groups))
+    for group in sweep.groups:
+        own = {method: replace(styles[method], label=label) for method, label in group.labels.items()}
+        drawn, missing = _group_figures(group, options, own)
         figures |= {f"{name}{group.suffix}": draw for name, draw in drawn.items()}
         left_out += [f"{line} ({group.name})" if group.name else line for line in missing]
     return figures, left_out
 
 
-def _group_figures(group: Group, options: Options) -> tuple[Figures, list[str]]:
+def _group_figures(group: Group, options: Options, styles: Styles) -> tuple[Figures, list[str]]:
     figures: Figures = {"figure5_curves": partial(draw_curves, group.metrics, group.basis(group.all_images, ""))}
     if group.scores.empty:
         return figures, ["Left out all figures but 5: no image is ranked, no defect was classified correctly"]
     basis = group.basis(group.scores)
-    ties = group.runs["config"].iloc[0]["ranking"]["ties"]
+    metric, facts = group.metric, group.metric_facts
     scores = group.scores.drop(columns="group")
-    rates, images = win_rates(scores, ties), count_images(scores)
-    figures["figure7_win_rate"] = partial(draw_win_rate, rates, images, group.styles, basis)
-    figures["overlap_distribution"] = partial(draw_distribution, scores, group.styles, basis)
-    figures["overlap_by_size"] = partial(draw_size, scores, group.styles, basis)
-    if len(group.styles) > 1:
-        ranked, left_out = _rank_figures(group)
+    rates = win_rates(
+        scores, metric, higher_is_better=facts.higher_is_better, ties=group.ties, methods=list(group.methods)
+    )
+    figures["figure7_win_rate"] = partial(draw_win_rate, rates, count_images(scores), styles, basis)
+    figures["overlap_distribution"] = partial(draw_distribution, scores, metric, facts, styles, basis)
+    figures["overlap_by_size"] = partial(draw_size, scores, metric, facts, styles, basis)
+    if len(styles) > 1:
+        ranked, left_out = _rank_figures(group, styles)
         figures |= ranked
     else:
         left_out = ["Left out the critical-difference diagram and the pairwise wins: there is only one method"]
     try:
-        figures |= sample_figures(group, options)
+        figures |= sample_figures(group, options, styles)
     except UserError as error:
         left_out.append(f"Left out Figures 3 and 6: {error}")
     else:
-        if "figure3_gradcam" not in figures:
-            left_out.append("Left out Figure 3: the run has no Grad-CAM")
+        if not any(name.startswith("figure3_") for name in figures):
+            left_out.append("Left out Figure 3: no method of the run keeps class activation maps, as Grad-CAM does")
     return figures, left_out
 
 
-def _rank_figures(group: Group) -> tuple[Figures, list[str]]:
+def _rank_figures(group: Group, styles: Styles) -> tuple[Figures, list[str]]:
     figures: Figures = {}
     left_out = []
     for split in group.splits:
-        scores = group.scores[group.scores["split"] == split]
-        images = image_means(scores)
+        scores = group.of_split(split)
+        cases = case_means(scores, group.metric)
+        better = group.metric_facts.higher_is_better
         basis = group.basis(scores)
-        figures[f"pairwise_wins_{split}"] = partial(draw_pairwise, pairwise_wins(images), group.styles, basis)
-        if len(images) < FEWEST_IMAGES:
-            few = f"{count(len(images), 'image')} cannot decide, {FEWEST_IMAGES} are the fewest"
-            left_out.append(f"Left out the critical-difference diagram of the {SPLITS[split].lower()}: {few}")
+        figures[f"pairwise_wins_{split}"] = partial(
+            draw_pairwise, pairwise_wins(cases, higher_is_better=better), styles, basis
+        )
+        if len(cases) < FEWEST_CASES:
+            noun = "image" if len(cases) == scores["sample"].nunique() else "case"
+            few = f"{count(len(cases), noun)} cannot decide, it takes at least {FEWEST_CASES}"
+            left_out.append(f"Left out the critical-difference diagram of the {set_name(split).lower()}: {few}")
             continue
-        ranks = images.rank(axis=1, ascending=False).mean()
-        difference = critical_difference(*images.shape)
-        diagram = partial(draw_critical_difference, ranks, difference, group.styles, basis)
+        ranks = cases.rank(axis=1, ascending=not better).mean()
+        difference = critical_difference(*cases.shape)
+        diagram = partial(draw_critical_difference, ranks, difference, styles, basis)
         figures[f"critical_difference_{split}"] = diagram
     return figures, left_out
 

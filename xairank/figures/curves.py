@@ -8,11 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
-from xairank.figures.style import DOUBLE_COLUMN, SPLITS, new_figure, note
+from xairank.figures.style import DOUBLE_COLUMN, new_figure, note, set_name
+from xairank.schema import SPLITS, TEST, TRAIN
 
 _LOOKS: dict[str, dict[str, Any]] = {
-    "train": {"color": "#0072B2", "linestyle": "-", "marker": "o"},
-    "test": {"color": "#D55E00", "linestyle": "--", "marker": "s"},
+    TRAIN: {"color": "#0072B2", "linestyle": "-", "marker": "o"},
+    TEST: {"color": "#D55E00", "linestyle": "--", "marker": "s"},
 }
 _MANY_EPOCHS = 15
 
@@ -48,7 +49,7 @@ def _draw_quantity(axes: Axes, metrics: pd.DataFrame, quantity: str) -> None:
     for split, column in zip(SPLITS, columns, strict=True):
         look = _LOOKS[split]
         mean, deviation = means[column].to_numpy(), deviations[column].to_numpy()
-        axes.plot(epochs, mean, label=SPLITS[split], markersize=3, markevery=every, **look)
+        axes.plot(epochs, mean, label=set_name(split), markersize=3, markevery=every, **look)
         low, high = np.maximum(mean - deviation, floor), mean + deviation
         axes.fill_between(epochs, low, high, color=look["color"], alpha=0.18, linewidth=0)
     axes.set(xlabel="Epoch", xlim=(0.5, epochs[-1] + 0.5))

@@ -1,4 +1,4 @@
-"""New figures of the overlaps themselves: their distributions, and how they depend on the size of the defect."""
+"""New figures of the scores themselves: their distributions, and how they depend on the size of the defect."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,36 +13,46 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from xairank.figures.style import (
     CHANCE,
     DOUBLE_COLUMN,
-    SPLITS,
     MethodStyle,
+    metric_axis,
     new_figure,
     note,
-    share_axis,
+    set_name,
 )
+from xairank.names import count
+from xairank.ranking.chance import knows_chance
+from xairank.schema import SPLITS, TEST, MetricFacts, chance_column
 
 _BESIDE = 4  # methods whose names fit below two panels beside each other
+_UPRIGHT = 8  # methods whose names fit below one panel
 _POINT: dict[str, Any] = {"s": 9, "linewidth": 0.5}
 
 
-def image_overlaps(scores: pd.DataFrame) -> pd.DataFrame:
-    """One row an image and method: ``topk_overlap`` averaged over runs, and ``chance``, the mean of K / N.
+def image_means(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """One row an image and method, averaged over runs: ``score``; ``size``, K / N; ``chance``, NaN where not known.
 
     Args:
-        scores: ``split``, ``sample``, ``method``, ``topk_overlap``, ``k`` and ``n_pixels``, a row a run, image, method.
+        scores: ``split``, ``sample``, ``method``, ``k``, ``n_pixels`` and the metric, a row a run, image and method.
+        metric: The column that is shown.
     """
-    rows = scores.assign(chance=scores["k"] / scores["n_pixels"])
-    return rows.groupby(["split", "sample", "method"], as_index=False)[["topk_overlap", "chance"]].mean()
+    chance = scores[chance_column(metric)] if knows_chance(scores, metric) else np.nan
+    rows = scores.assign(score=scores[metric], size=scores["k"] / scores["n_pixels"], chance=chance)
+    return rows.groupby(["split", "sample", "method"], as_index=False)[["score", "size", "chance"]].mean()
 
 
-def draw_distribution(scores: pd.DataFrame, styles: Mapping[str, MethodStyle], basis: str) -> Figure:
-    """Overlaps by method, every image a point, with the chance level.
+def draw_distribution(
+    scores: pd.DataFrame, metric: str, facts: MetricFacts, styles: Mapping[str, MethodStyle], basis: str
+) -> Figure:
+    """Scores by method, every image a point, with the chance level where it is known.
 
     Args:
-        scores: As for :func:`image_overlaps`.
+        scores: As for :func:`image_means`.
+        metric: The column that is shown.
+        facts: Of the metric.
         styles: Of the methods, in order.
         basis: The line that says how many runs and images the figure rests on.
     """
-    images = image_overlaps(scores)
+    images = image_means(scores, metric)
     splits = [split for split in SPLITS if (images["split"] == split).any()]
     rows = 1 if len(styles) <= _BESIDE else len(splits)
     figure = new_figure(DOUBLE_COLUMN, 0.7 + 2.2 * rows)
@@ -51,43 +61,53 @@ def draw_distribution(scores: pd.DataFrame, styles: Mapping[str, MethodStyle], b
         shown = images[images["split"] == split]
         _draw_boxes(axes, shown, styles)
         chance = float(shown.drop_duplicates("sample")["chance"].mean())
-        axes.axhline(chance, **CHANCE, zorder=5)
-        axes.set_title(f"{SPLITS[split]}, {shown['sample'].nunique()} images, chance {chance:.3f}", loc="left")
-        share_axis(axes)
-    _label_rows(panels)
+        title = f"{set_name(split)}, {count(shown['sample'].nunique(), 'image')}"
+        if not np.isnan(chance):
+            axes.axhline(chance, **CHANCE, zorder=5)
+            title += f", chance {chance:.3f}"
+        axes.set_title(title, loc="left")
+        metric_axis(axes, facts)
+    _label_rows(panels, facts.label)
     handles = [
         Line2D(
             [], [], marker="D", color="black", markerfacecolor="white", linestyle="none", markersize=4, label="Mean"
         ),
-        Line2D([], [], **CHANCE, label="Chance: mean of K / N over the images"),
     ]
+    if images["chance"].notna().any():
+        handles.append(Line2D([], [], **CHANCE, label="Chance: mean over the images"))
     figure.legend(handles=handles, loc="outside upper center", ncols=2)
     note(figure, f"Point: one image, averaged over runs. Box: quartiles and median. {basis}")
     return figure
 
 
-def draw_size(scores: pd.DataFrame, styles: Mapping[str, MethodStyle], basis: str) -> Figure:
-    """Overlap against the defect's share of the image, a panel a method, with the chance line.
+def draw_size(
+    scores: pd.DataFrame, metric: str, facts: MetricFacts, styles: Mapping[str, MethodStyle], basis: str
+) -> Figure:
+    """Scores against the defect's share of the image, a panel a method, with chance where it is known.
 
     Args:
-        scores: As for :func:`image_overlaps`.
+        scores: As for :func:`image_means`.
+        metric: The column that is shown.
+        facts: Of the metric.
         styles: Of the methods, in order.
         basis: The line that says how many runs and images the figure rests on.
     """
-    images = image_overlaps(scores)
+    images = image_means(scores, metric)
     columns = 2 if len(styles) == 4 else min(len(styles), 3)
     rows = -(-len(styles) // columns)
     figure = new_figure(DOUBLE_COLUMN, 0.8 + 2.0 * rows)
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    low, high = images["chance"].min() * 0.8, images["chance"].max() * 1.25
-    sizes = np.geomspace(low, min(1.0, max(high, 4 * low)), 200)
+    low, high = images["size"].min() * 0.8, images["size"].max() * 1.25
+    limits = (low, min(1.0, max(high, 4 * low)))
+    chance = images.dropna(subset="chance").drop_duplicates(["split", "sample"]).sort_values("size")
     for axes, (method, style) in zip(panels.flat, styles.items(), strict=False):
-        axes.plot(sizes, sizes, **CHANCE)
+        if len(chance):
+            axes.plot(chance["size"], chance["chance"], **CHANCE)
         _draw_points(axes, images[images["method"] == method], style)
         axes.set_title(style.label, loc="left")
-        axes.set(xscale="log", xlim=(sizes[0], sizes[-1]))
-        share_axis(axes)
-    _label_rows(panels)
+        axes.set(xscale="log", xlim=limits)
+        metric_axis(axes, facts)
+    _label_rows(panels, facts.label)
     _label_sizes(panels, len(styles))
     handles = [
         Line2D(
@@ -101,8 +121,9 @@ def draw_size(scores: pd.DataFrame, styles: Mapping[str, MethodStyle], basis: st
             label="Training image",
         ),
         Line2D([], [], linestyle="none", marker="o", color="0.3", markersize=4, label="Test image"),
-        Line2D([], [], **CHANCE, label="Chance: K / N"),
     ]
+    if len(chance):
+        handles.append(Line2D([], [], **CHANCE, label="Chance"))
     figure.legend(handles=handles, loc="outside upper center", ncols=3)
     note(figure, f"Point: one image, averaged over runs. {basis}")
     return figure
@@ -111,11 +132,11 @@ def draw_size(scores: pd.DataFrame, styles: Mapping[str, MethodStyle], basis: st
 def _draw_boxes(axes: Axes, images: pd.DataFrame, styles: Mapping[str, MethodStyle]) -> None:
     generator = np.random.default_rng(0)
     for place, (method, style) in enumerate(styles.items()):
-        overlaps = images.loc[images["method"] == method, "topk_overlap"].to_numpy()
-        jitter = generator.uniform(-0.28, 0.28, len(overlaps))
+        values = images.loc[images["method"] == method, "score"].to_numpy()
+        jitter = generator.uniform(-0.28, 0.28, len(values))
         axes.scatter(
             place + jitter,
-            overlaps,
+            values,
             marker=style.marker,
             facecolor=style.color,
             edgecolor="white",
@@ -124,11 +145,14 @@ def _draw_boxes(axes: Axes, images: pd.DataFrame, styles: Mapping[str, MethodSty
         )
         line = {"color": "black", "linewidth": 0.9}
         axes.boxplot(
-            overlaps, positions=[place], widths=0.7, showfliers=False, showcaps=False, whis=0, boxprops=line,
+            values, positions=[place], widths=0.7, showfliers=False, showcaps=False, whis=0, boxprops=line,
             medianprops={"color": "black", "linewidth": 1.6}, whiskerprops={"linewidth": 0},
         )  # fmt: skip
-        axes.plot(place, overlaps.mean(), marker="D", color="black", markerfacecolor="white", markersize=4, zorder=6)
-    axes.set_xticks(range(len(styles)), [style.label.replace(" ", "\n") for style in styles.values()])
+        axes.plot(place, values.mean(), marker="D", color="black", markerfacecolor="white", markersize=4, zorder=6)
+    if len(styles) <= _UPRIGHT:
+        axes.set_xticks(range(len(styles)), [style.label.replace(" ", "\n") for style in styles.values()])
+    else:
+        axes.set_xticks(range(len(styles)), [style.label for style in styles.values()], rotation=90)
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.6, len(styles) - 0.4)
 
@@ -137,15 +161,15 @@ def _draw_points(axes: Axes, images: pd.DataFrame, style: MethodStyle) -> None:
     """Open markers for training images, filled ones for test images."""
     for split in SPLITS:
         shown = images[images["split"] == split]
-        face = style.color if split == "test" else "none"
+        face = style.color if split == TEST else "none"
         axes.scatter(
-            shown["chance"], shown["topk_overlap"], marker=style.marker, facecolor=face, edgecolor=style.color, **_POINT
+            shown["size"], shown["score"], marker=style.marker, facecolor=face, edgecolor=style.color, **_POINT
         )
 
 
-def _label_rows(panels: np.ndarray) -> None:
+def _label_rows(panels: np.ndarray, label: str) -> None:
     for axes in panels[:, 0]:
-        axes.set_ylabel("Top-K overlap")
+        axes.set_ylabel(label)
 
 
 def _label_sizes(panels: np.ndarray, n_used: int) -> None:

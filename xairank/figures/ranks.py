@@ -48,17 +48,19 @@ def draw_critical_difference(
     return figure
 
 
-def pairwise_wins(images: pd.DataFrame) -> pd.DataFrame:
-    """Share of images on which the row's method beats the column's, ties counted half; 0.5 on the diagonal.
+def pairwise_wins(cases: pd.DataFrame, *, higher_is_better: bool = True) -> pd.DataFrame:
+    """Share of cases on which the row's method beats the column's, ties counted half; 0.5 on the diagonal.
 
     Args:
-        images: Overlaps, images by methods.
+        cases: Scores, cases by methods.
+        higher_is_better: Whether larger scores are better.
     """
+    gains = cases if higher_is_better else -cases
     shares = {
-        other: [(images[method].gt(images[other]) + images[method].eq(images[other]) / 2).mean() for method in images]
-        for other in images
+        other: [(gains[method].gt(gains[other]) + gains[method].eq(gains[other]) / 2).mean() for method in gains]
+        for other in gains
     }
-    return pd.DataFrame(shares, index=images.columns)
+    return pd.DataFrame(shares, index=gains.columns)
 
 
 def draw_pairwise(wins: pd.DataFrame, styles: Mapping[str, MethodStyle], basis: str) -> Figure:
@@ -88,7 +90,7 @@ def draw_pairwise(wins: pd.DataFrame, styles: Mapping[str, MethodStyle], basis: 
         yticklabels=labels,
         cbar=False,
     )
-    axes.set(xlabel="", ylabel="", title="Share of images on which the row beats the column")
+    axes.set(xlabel="", ylabel="", title="Share of cases on which the row beats the column")
     axes.tick_params(length=0, rotation=0)
     axes.grid(visible=False)
     note(figure, f"Ties count half. {basis}")

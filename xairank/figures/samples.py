@@ -1,4 +1,4 @@
-"""Figures of one sample: its twelve panels (Figure 6) and the making of its Grad-CAM map (Figure 3)."""
+"""Figures of one sample: its maps by every method (Figure 6), and how a class activation map comes about (Figure 3)."""
 
 import textwrap
 from collections.abc import Mapping
@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from xairank.figures.style import DOUBLE_COLUMN, MethodStyle, new_figure, note, wrapped
 from xairank.names import display_name
 from xairank.runs.maps import Maps
+from xairank.schema import MetricFacts
 
 PANEL = 1.6  # inches at most
+_MOST_COLUMNS = 8  # more methods take more rows
 _MAP_COLORS = "magma"
 _BRIGHTEST = 0.995  # quantile of a map shown as the brightest colour: single peaks would leave all else dark
 _MASK_GREY = 0.4
@@ -22,56 +24,70 @@ _COVER = 0.8  # opacity of the map's highest values over the image
 _TIMES = "\N{MULTIPLICATION SIGN}"
 
 
-def draw_sample(maps: Maps, index: int, scores: pd.DataFrame, styles: Mapping[str, MethodStyle], basis: str) -> Figure:
+def draw_sample(
+    maps: Maps,
+    index: int,
+    scores: pd.DataFrame,
+    facts: MetricFacts,
+    styles: Mapping[str, MethodStyle],
+    basis: str,
+) -> Figure:
     """Figure 6: image and masks; then a column a method with its map, its top-K pixels and those inside the mask.
 
     Args:
         maps: Of the run.
         index: The sample's place in ``maps``.
-        scores: By method: ``topk_overlap`` and ``rank`` of this sample in this run.
+        scores: By method: ``score`` and ``rank`` of this sample in this run.
+        facts: Of the metric that decides.
         styles: Of the methods, in order.
         basis: The line that says which run this is.
     """
     methods = [method for method in styles if method in maps.methods]
-    columns = max(3, len(methods))
+    columns = min(max(3, len(methods)), _MOST_COLUMNS)
+    rows = 1 + 3 * -(-len(methods) // columns)
     size = min(PANEL, (DOUBLE_COLUMN - 0.5) / columns)
-    figure = new_figure(DOUBLE_COLUMN, 4 * (size + 0.17) + 0.8, images=True)
-    panels = figure.subplots(4, columns)
+    figure = new_figure(DOUBLE_COLUMN, rows * (size + 0.17) + 0.8, images=True)
+    panels = figure.subplots(rows, columns)
     for axes in panels.flat:
         _clear(axes)
     mask = maps.masks[index]
     _show(panels[0, 0], maps.images[index], "Input image")
-    _show_grey(panels[0, 1], mask, "Ground-truth mask")
-    _show_grey(panels[0, 2], maps.predicted_masks[index], "Predicted mask")
-    for column, method in enumerate(methods):
+    _show_grey(panels[0, 1], mask, _narrow("Ground-truth mask", size))
+    _show_grey(panels[0, 2], maps.predicted_masks[index], _narrow("Predicted mask", size))
+    for number, method in enumerate(methods):
+        row, column = 1 + 3 * (number // columns), number % columns
         attribution = maps.maps[index, maps.methods.index(method)]
         topk = topk_pixels(attribution, int(mask.sum()))
         _show_map(
-            panels[1, column], attribution, textwrap.fill(styles[method].label, int(14 * size), break_long_words=False)
+            panels[row, column],
+            attribution,
+            _narrow(styles[method].label, size),
         )
-        _show_grey(panels[2, column], topk, "")
-        overlap = f"Overlap {scores.loc[method, 'topk_overlap']:.3f}"
-        _show_grey(panels[3, column], np.where(topk & mask, 1.0, _MASK_GREY * mask), overlap)
-    for axes, label in zip(panels[1:, 0], ("Attribution", "Top-K pixels", "Top-K in mask"), strict=True):
+        _show_grey(panels[row + 1, column], topk, "")
+        inside = np.where(topk & mask, 1.0, _MASK_GREY * mask)
+        _show_grey(panels[row + 2, column], inside, f"{scores.loc[method, 'score']:.3f}")
+    for axes, label in zip(panels[1:, 0], (rows // 3) * ("Attribution", "Top-K pixels", "Top-K in mask"), strict=True):
         axes.set_ylabel(label)
-    figure.suptitle(wrapped(figure, sample_title(maps, index, scores.loc[methods], styles)))
-    colors = "Maps from zero to their 99.5th percentile. Last row: the mask in grey, its top-K pixels in white."
+    figure.suptitle(wrapped(figure, sample_title(maps, index, scores.loc[methods], facts, styles)))
+    colors = (
+        "Maps from zero to their 99.5th percentile. Top-K in mask: the mask in grey, its top-K pixels in white, "
+        f"{facts.label} above."
+    )
     note(figure, f"{colors} {basis}")
     return figure
 
 
-def draw_gradcam(maps: Maps, index: int, method: str, styles: Mapping[str, MethodStyle], basis: str) -> Figure:
+def draw_class_activation(maps: Maps, index: int, method: str, styles: Mapping[str, MethodStyle], basis: str) -> Figure:
     """Figure 3: the input, the class activation map, the same upsampled, and the overlay of both.
 
     Args:
-        maps: Of the run, with ``class_activation``.
+        maps: Of the run, with ``class_activation`` of the method.
         index: The sample's place in ``maps``.
         method: Whose map is the class activation upsampled.
         styles: Of the methods.
         basis: The line that says which run this is.
     """
-    assert maps.class_activation is not None
-    activation, attribution = maps.class_activation[index], maps.maps[index, maps.methods.index(method)]
+    activation, attribution = maps.class_activation[method][index], maps.maps[index, maps.methods.index(method)]
     size = (DOUBLE_COLUMN - 0.2) / 4
     figure = new_figure(DOUBLE_COLUMN, size + 0.45, images=True)
     panels = figure.subplots(1, 4)
@@ -86,7 +102,9 @@ def draw_gradcam(maps: Maps, index: int, method: str, styles: Mapping[str, Metho
     return figure
 
 
-def sample_title(maps: Maps, index: int, scores: pd.DataFrame, styles: Mapping[str, MethodStyle]) -> str:
+def sample_title(
+    maps: Maps, index: int, scores: pd.DataFrame, facts: MetricFacts, styles: Mapping[str, MethodStyle]
+) -> str:
     """The paper's title of Figure 6 in two lines, with names for abbreviations and = between tied methods."""
     ranks = scores["rank"]
     by_rank = [[styles[method].label for method in ranks.index[ranks == rank]] for rank in sorted(ranks.unique())]
@@ -95,7 +113,7 @@ def sample_title(maps: Maps, index: int, scores: pd.DataFrame, styles: Mapping[s
         f"Sample {maps.samples[index]}",
         _prediction(maps, index),
         f"K: {int(maps.masks[index].sum())}",
-        f"Winner: {places[0]} (top-K overlap {scores['topk_overlap'].max():.3f})",
+        f"Winner: {places[0]} ({facts.label} {scores.loc[ranks.idxmin(), 'score']:.3f})",
         f"Ranking: {' > '.join(places)}",
         f"Ranks [{', '.join(styles[method].label for method in ranks.index)}]: [{', '.join(f'{r:g}' for r in ranks)}]",
     ]
@@ -109,6 +127,11 @@ def topk_pixels(attribution: NDArray[np.floating], k: int) -> NDArray[np.bool_]:
     chosen = np.zeros(attribution.size, bool)
     chosen[order[:k]] = True
     return chosen.reshape(attribution.shape)
+
+
+def _narrow(title: str, size: float) -> str:
+    """A title in lines that fit a panel of ``size`` inches."""
+    return textwrap.fill(title, int(14 * size), break_long_words=False)
 
 
 def _prediction(maps: Maps, index: int) -> str:

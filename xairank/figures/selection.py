@@ -1,5 +1,6 @@
 """Figures 3 and 6 of a group: which run and which samples they show."""
 
+from collections.abc import Mapping
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
@@ -8,13 +9,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from xairank.errors import UserError
-from xairank.figures.groups import Group, maps_path
 from xairank.figures.options import Options
-from xairank.figures.samples import draw_gradcam, draw_sample
-from xairank.figures.style import SPLITS
+from xairank.figures.samples import draw_class_activation, draw_sample
+from xairank.figures.style import MethodStyle, set_name
 from xairank.names import count
 from xairank.ranking.wins import mid_ranks
+from xairank.runs.group import Group
 from xairank.runs.maps import Maps, read_maps
+
+Styles = Mapping[str, MethodStyle]
 
 
 class Choice(NamedTuple):
@@ -23,6 +26,11 @@ class Choice(NamedTuple):
     name: str
     sample: str
     remark: str
+
+
+def maps_path(run: pd.Series) -> Path:
+    """Where a run keeps its maps, if it does."""
+    return Path(run["folder"]) / "maps.npz"
 
 
 @lru_cache(maxsize=1)
@@ -54,7 +62,7 @@ def choose_run(group: Group, options: Options) -> pd.Series:
 
 
 def choose_samples(group: Group, run: pd.Series, split: str) -> list[Choice]:
-    """The best, the median and the worst sample of each method by overlap, in a run and split.
+    """The best, the median and the worst sample of each method by the deciding metric, in a run and split.
 
     Raises:
         UserError: No image of the split was ranked.
@@ -62,20 +70,21 @@ def choose_samples(group: Group, run: pd.Series, split: str) -> list[Choice]:
     scores = group.scores_of(run)
     scores = scores[scores["split"] == split]
     if scores.empty:
-        raise UserError(f"no image of the {SPLITS[split].lower()} is ranked in {run['folder']}")
+        raise UserError(f"no image of the {set_name(split).lower()} is ranked in {run['folder']}")
     chosen = []
-    for method, style in group.styles.items():
-        rows = scores[scores["method"] == method].sort_values(["topk_overlap", "sample"])
+    better = group.metric_facts.higher_is_better
+    for method, label in group.labels.items():
+        rows = scores[scores["method"] == method].sort_values([group.metric, "sample"], ascending=[better, True])
         samples = rows["sample"].tolist()
         places = {"best": len(samples) - 1, "median": (len(samples) - 1) // 2, "worst": 0}
         for name, place in places.items():
-            remark = f"{name.capitalize()} of {count(len(samples), 'image')} for {style.label}. "
+            remark = f"{name.capitalize()} of {count(len(samples), 'image')} for {label}. "
             chosen.append(Choice(f"{method}_{name}", samples[place], remark))
     return chosen
 
 
-def sample_figures(group: Group, options: Options) -> dict[str, partial[Figure]]:
-    """Figures 3 and 6 by name.
+def sample_figures(group: Group, options: Options, styles: Styles) -> dict[str, partial[Figure]]:
+    """Figures 3 and 6 by name; a Figure 3 for each method that keeps class activation maps.
 
     Raises:
         UserError: Why there are none.
@@ -85,31 +94,32 @@ def sample_figures(group: Group, options: Options) -> dict[str, partial[Figure]]
         choices = choose_samples(group, run, options.split)
     else:
         choices = [Choice(options.sample.replace("/", "_"), options.sample, "")]
-    figures = {f"figure6_{choice.name}": partial(_draw_figure6, group, run, choice) for choice in choices}
-    method = next((method for method in group.styles if "cam" in method), None)
-    if method is not None and load_maps(maps_path(run)).class_activation is not None:
+    figures = {f"figure6_{choice.name}": partial(_draw_figure6, group, run, choice, styles) for choice in choices}
+    for method in load_maps(maps_path(run)).class_activation:
         best = next((choice for choice in choices if choice.name == f"{method}_best"), choices[0])
-        figures["figure3_gradcam"] = partial(_draw_figure3, group, run, best, method)
+        figures[f"figure3_{method}"] = partial(_draw_figure3, group, run, best, method, styles)
     return figures
 
 
-def _draw_figure6(group: Group, run: pd.Series, choice: Choice) -> Figure:
+def _draw_figure6(group: Group, run: pd.Series, choice: Choice, styles: Styles) -> Figure:
     maps = load_maps(maps_path(run))
     index = maps.samples.index(choice.sample)
     rows = group.scores_of(run)
     rows = rows[rows["sample"] == choice.sample]
-    scores = rows.assign(rank=mid_ranks(rows)).set_index("method")
-    return draw_sample(maps, index, scores, group.styles, f"{choice.remark}{_origin(group, run, maps, index)}")
+    facts = group.metric_facts
+    ranks = mid_ranks(rows, group.metric, higher_is_better=facts.higher_is_better)
+    scores = rows.assign(rank=ranks, score=rows[group.metric]).set_index("method")
+    return draw_sample(maps, index, scores, facts, styles, f"{choice.remark}{_origin(group, run, maps, index)}")
 
 
-def _draw_figure3(group: Group, run: pd.Series, choice: Choice, method: str) -> Figure:
+def _draw_figure3(group: Group, run: pd.Series, choice: Choice, method: str, styles: Styles) -> Figure:
     maps = load_maps(maps_path(run))
     index = maps.samples.index(choice.sample)
-    return draw_gradcam(maps, index, method, group.styles, _origin(group, run, maps, index))
+    return draw_class_activation(maps, index, method, styles, _origin(group, run, maps, index))
 
 
 def _origin(group: Group, run: pd.Series, maps: Maps, index: int) -> str:
-    return f"{SPLITS[maps.splits[index]]}, {group.run_basis(run)}"
+    return f"{set_name(maps.splits[index])}, {group.run_basis(run)}"
 
 
 def _reasons(group: Group, sample: str) -> str:

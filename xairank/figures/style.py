@@ -1,7 +1,7 @@
-"""How every figure looks: sizes, fonts, and one colour, marker, line and hatch a method, whatever the figure."""
+"""How every figure looks: sizes, fonts, and one colour, marker, line and hatch a method in all figures of a sweep."""
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,10 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
 from xairank.files import atomic
-from xairank.names import display_name
+from xairank.schema import SPLITS, MethodFacts, MetricFacts
 
 SINGLE_COLUMN, DOUBLE_COLUMN = 3.5, 7.2  # inches
-KNOWN_METHODS = ("gradcam", "saliency", "integrated_gradients")
 CHANCE: dict[str, Any] = {"color": "0.35", "linestyle": (0, (1, 1.2)), "linewidth": 1.2}
-SPLITS = {"train": "Training set", "test": "Test set"}
 
 # STIX comes with matplotlib, so a figure is the same on every machine; type 42 embeds it as TrueType, as journals ask.
 RC = {
@@ -55,6 +53,7 @@ RC = {
 _CHARACTERS_PER_INCH = 18  # of the note's and the titles' letters, on the safe side
 # Okabe and Ito's colours (grey for their black), ordered so that neighbours also differ without colour.
 _COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#777777", "#56B4E9", "#D55E00", "#F0E442")
+_MARGIN = 0.03  # of an axis, beyond the limits of a metric
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (3, 3)), (0, (1, 3)))
 _HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "||||", "----", "oooo")
@@ -71,18 +70,31 @@ class MethodStyle:
     hatch: str
 
 
-def in_order(methods: Iterable[str]) -> list[str]:
-    """The distinct methods: the paper's three first, then the others as they come."""
-    found = dict.fromkeys(methods)
-    return [name for name in KNOWN_METHODS if name in found] + [name for name in found if name not in KNOWN_METHODS]
+def method_styles(methods: Mapping[str, MethodFacts]) -> dict[str, MethodStyle]:
+    """A style a method, in order: the colour it asks for, or one of those that no method asks for.
+
+    As many methods as there are colours, which ask for none, differ in colour, marker, line and hatch each; more of
+    them share a colour and then differ in hatch and line, so that no two methods look the same.
+    """
+    asked = {facts.color.upper() for facts in methods.values()}
+    free = [color for color in _COLORS if color not in asked] or list(_COLORS)
+    styles: dict[str, MethodStyle] = {}
+    used: set[tuple[str, int]] = set()
+    n_free = 0
+    for number, (name, facts) in enumerate(methods.items()):
+        color = facts.color or free[n_free % len(free)]
+        n_free += not facts.color
+        places = ((number + step) % len(_HATCHES) for step in range(len(_HATCHES)))
+        place = next((place for place in places if (color, place) not in used), number % len(_HATCHES))
+        used.add((color, place))
+        marker = _MARKERS[(place + number // len(_MARKERS)) % len(_MARKERS)]
+        styles[name] = MethodStyle(facts.label, color, marker, _LINES[place], _HATCHES[place])
+    return styles
 
 
-def method_styles(methods: Iterable[str]) -> dict[str, MethodStyle]:
-    """A style a method, in order; the paper's three keep theirs whichever of them are there."""
-    ordered = in_order(methods)
-    others = [name for name in ordered if name not in KNOWN_METHODS]
-    places = {name: place for place, name in enumerate([*KNOWN_METHODS, *others])}
-    return {name: _style(name, places[name]) for name in ordered}
+def set_name(split: str) -> str:
+    """A split as panels are called: "Training set"."""
+    return f"{SPLITS[split]} set"
 
 
 def new_figure(width: float, height: float, *, images: bool = False) -> Figure:
@@ -111,7 +123,14 @@ def legend(figure: Figure, styles: Mapping[str, MethodStyle]) -> None:
 
 def share_axis(axes: Axes) -> None:
     """Makes the y axis one of shares, from 0 to 1."""
-    axes.set_ylim(-0.03, 1.03)
+    axes.set_ylim(-_MARGIN, 1 + _MARGIN)
+
+
+def metric_axis(axes: Axes, facts: MetricFacts) -> None:
+    """Makes the y axis one of a metric, as far as its limits are known."""
+    if facts.low is not None and facts.high is not None:
+        margin = _MARGIN * (facts.high - facts.low)
+        axes.set_ylim(facts.low - margin, facts.high + margin)
 
 
 def save(figure: Figure, path: Path, formats: Sequence[str]) -> list[Path]:
@@ -134,8 +153,3 @@ def save(figure: Figure, path: Path, formats: Sequence[str]) -> list[Path]:
             with atomic(file) as temporary:
                 figure.savefig(temporary, format=suffix, metadata=undated[suffix])
     return files
-
-
-def _style(name: str, place: int) -> MethodStyle:
-    place %= len(_COLORS)
-    return MethodStyle(display_name(name), _COLORS[place], _MARKERS[place], _LINES[place], _HATCHES[place])

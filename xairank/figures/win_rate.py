@@ -10,15 +10,16 @@ from matplotlib.figure import Figure
 
 from xairank.figures.style import (
     DOUBLE_COLUMN,
-    SPLITS,
     MethodStyle,
     legend,
     new_figure,
     note,
+    set_name,
     share_axis,
 )
 from xairank.names import count, display_name
 from xairank.ranking.wins import OVERALL
+from xairank.schema import SPLITS
 
 _GROUP_WIDTH = 0.8
 _CHARACTERS = 100  # below one panel
@@ -40,7 +41,7 @@ def draw_win_rate(rates: pd.DataFrame, images: pd.Series, styles: Mapping[str, M
         _draw_split(axes, rates[rates["split"] == split], labels, styles)
         ticks = [f"{_short(label, len(labels))}\n{count(images[split].get(label, 0), 'image')}" for label in labels]
         axes.set_xticks(range(len(labels)), ticks)
-        axes.set_title(SPLITS[split], loc="left")
+        axes.set_title(set_name(split), loc="left")
     legend(figure, styles)
     several = "Bar: mean, whisker: one standard deviation over seeds (cut at 0 and 1), point: one seed. "
     note(figure, (several if rates["seed"].nunique() > 1 else "") + basis)

@@ -1,79 +1,98 @@
 """What a comparison of methods means, in words."""
 
 import math
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
 from xairank.names import count, display_name, in_words
 from xairank.ranking.bootstrap import FEWEST_SEEDS
-from xairank.ranking.statistics import ALPHA, Comparison, critical_difference
-from xairank.ranking.wins import FEWEST_IMAGES
+from xairank.ranking.pairs import ALPHA, DIFFER, NOT_SHOWN, ON_THESE_SEEDS, critical_difference
+from xairank.ranking.statistics import Comparison
+from xairank.ranking.wins import FEWEST_CASES
 
-_MOST_IMAGES = 10_000
+_MOST_CASES = 10_000
 _RELATIONS = {
-    "differ": "{} ranks above {}",
-    "differ on these seeds": "{} ranks above {} on these seeds, but other seeds may turn it round",
-    "tied": "{} is tied with {}",
+    DIFFER: "{} ranks above {}",
+    ON_THESE_SEEDS: "{} ranks above {} on these seeds, but other seeds may reverse the order",
+    NOT_SHOWN: "{} is not shown to differ from {}",
 }
 
 
-def conclude(comparison: Comparison) -> str:
-    """Sentences that say which methods differ, which are tied, and whether the images and seeds suffice."""
-    n_images, n_methods = comparison.n_images, len(comparison.mean_ranks)
+def conclude(comparison: Comparison, labels: Mapping[str, str] | None = None) -> str:
+    """Sentences that say which methods differ, which are not shown to, and whether the cases and seeds suffice.
+
+    Args:
+        comparison: Of the methods.
+        labels: What methods are called; by default their names in words.
+    """
+    n_cases, n_methods = comparison.n_cases, len(comparison.mean_ranks)
     if n_methods < 2:
         return "There is only one method, so there is nothing to compare."
-    if n_images < FEWEST_IMAGES:
-        return f"{count(n_images, 'image')} cannot conclude: no test of fewer than {FEWEST_IMAGES} can reach 5 %."
-    return " ".join([*_relations(comparison.pairs), _sample_size(comparison), *_seeds(comparison)])
+    if n_cases < FEWEST_CASES:
+        return f"{_counted(comparison)} cannot decide: no test of fewer than {FEWEST_CASES} can reach 5 %."
+
+    def label(method: str) -> str:
+        return labels[method] if labels else display_name(method)
+
+    return " ".join(
+        [*_relations(comparison.pairs, label), _sample_size(comparison, label), *_seeds(comparison.n_seeds)]
+    )
 
 
-def _relations(pairs: pd.DataFrame) -> list[str]:
-    if (pairs["verdict"] == "tied").all() and len(pairs) > 1:
-        return ["No method is told apart from another."]
+def _relations(pairs: pd.DataFrame, label: Callable[[str], str]) -> list[str]:
+    if (pairs["verdict"] == NOT_SHOWN).all() and len(pairs) > 1:
+        return ["No two methods are shown to differ."]
     clauses = []
     for verdict, words in _RELATIONS.items():
         chosen = pairs[pairs["verdict"] == verdict]
         for method in dict.fromkeys(chosen["method"]):
-            others = [display_name(other) for other in chosen.loc[chosen["method"] == method, "other"]]
-            clauses.append(words.format(display_name(method), in_words(others)))
+            others = [label(other) for other in chosen.loc[chosen["method"] == method, "other"]]
+            clauses.append(
+                words.format(label(method), " or ".join(others) if verdict == NOT_SHOWN else in_words(others))
+            )
     return [f"{'; '.join(clauses)}."]
 
 
-def _sample_size(comparison: Comparison) -> str:
-    """Whether the images suffice, and how many would, by the critical difference."""
-    n_images, n_methods = comparison.n_images, len(comparison.mean_ranks)
+def _sample_size(comparison: Comparison, label: Callable[[str], str]) -> str:
+    """Whether the cases suffice, and how many would, by the critical difference."""
+    n_cases, n_methods, counted = comparison.n_cases, len(comparison.mean_ranks), _counted(comparison)
+    noun = "image" if comparison.n_images == n_cases else "case"
     # n differences of one sign have p = 2 ** (1 - n) in Wilcoxon's test, and Holm's first step counts every pair.
     needed = math.ceil(1 + math.log2(len(comparison.pairs) / ALPHA))
-    if n_images < needed:
-        return f"{count(n_images, 'image')} cannot show a difference between {n_methods} methods; {needed} could."
+    if n_cases < needed:
+        return f"{counted} cannot show a difference between {n_methods} methods; {needed} could."
     verdicts = comparison.pairs["verdict"]
-    tied = comparison.pairs[verdicts == "tied"].sort_values("rank_difference").to_dict("records")
-    if not tied:
+    open_pairs = comparison.pairs[verdicts == NOT_SHOWN].sort_values("rank_difference").to_dict("records")
+    if not open_pairs:
         seeds = count(comparison.n_seeds, "seed")
-        but = f", but {seeds} do not" if (verdicts != "differ").any() else ""
-        return f"{count(n_images, 'image')} suffice to tell all methods apart{but}."
-    # Wilcoxon gave the verdicts: it also sees how far overlaps differ, and may tell apart what ranks alone do not.
-    told = (
-        f"By ranks alone (Nemenyi) {count(n_images, 'image')} tell apart what differs by "
-        f"{comparison.critical_difference:.2f}"
-    )
-    widest = tied[-1]
-    enough = _images_for(widest["rank_difference"], n_methods)
-    if enough <= n_images:
-        return f"{told}."
-    pair = f"{display_name(widest['method'])} and {display_name(widest['other'])}"
-    number = f"about {count(enough, 'image')}" if enough < _MOST_IMAGES else f"more than {_MOST_IMAGES:,} images"
-    return f"{told}; for {pair}, {widest['rank_difference']:.2f} apart, it would take {number}."
+        but = f", but {seeds} are not" if (verdicts != DIFFER).any() else ""
+        return f"{counted} are enough to separate all methods{but}."
+    # Wilcoxon gave the verdicts: it also sees how far scores differ, and may separate what ranks alone do not.
+    said = f"By ranks alone (Nemenyi) {counted} separate mean ranks {comparison.critical_difference:.2f} apart"
+    widest = open_pairs[-1]
+    enough = _cases_for(widest["rank_difference"], n_methods)
+    if enough <= n_cases:
+        return f"{said}."
+    pair = f"{label(widest['method'])} and {label(widest['other'])}"
+    number = f"about {count(enough, noun)}" if enough < _MOST_CASES else f"more than {_MOST_CASES:,} {noun}s"
+    return f"{said}; for {pair}, {widest['rank_difference']:.2f} apart, it would take {number}."
 
 
-def _images_for(rank_difference: float, n_methods: int) -> int:
-    """The number of images at which a difference of mean ranks is critical."""
+def _cases_for(rank_difference: float, n_methods: int) -> int:
+    """The number of cases at which a difference of mean ranks is critical."""
     at_one = critical_difference(1, n_methods)
-    return math.ceil(min((at_one / rank_difference) ** 2, _MOST_IMAGES)) if rank_difference > 0 else _MOST_IMAGES
+    return math.ceil(min((at_one / rank_difference) ** 2, _MOST_CASES)) if rank_difference > 0 else _MOST_CASES
 
 
-def _seeds(comparison: Comparison) -> list[str]:
-    if comparison.n_seeds == 1:
+def _counted(comparison: Comparison) -> str:
+    """Images; where near-duplicates make them fewer cases, "14 cases (16 images)"."""
+    if comparison.n_images == comparison.n_cases:
+        return count(comparison.n_images, "image")
+    return f"{count(comparison.n_cases, 'case')} ({count(comparison.n_images, 'image')})"
+
+
+def _seeds(n_seeds: int) -> list[str]:
+    if n_seeds == 1:
         return ["This is one seed: another may rank differently."]
-    few = comparison.n_seeds < FEWEST_SEEDS
-    return [f"{count(comparison.n_seeds, 'seed')} say little of other seeds."] if few else []
+    return [f"{count(n_seeds, 'seed')} say little of other seeds."] if n_seeds < FEWEST_SEEDS else []

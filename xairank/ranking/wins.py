@@ -13,38 +13,44 @@ from pandas.api.typing import SeriesGroupBy
 Ties = Literal["shared", "first"]
 
 OVERALL = "overall"
-# Overlaps are ratios of pixel counts: what differs less than this differs by rounding only.
+# Scores are ratios of pixel counts and the like: what differs less than this differs by rounding only.
 DECIMALS = 9
-# With five images even five differences of one sign have p = 0.0625 in Wilcoxon's test.
-FEWEST_IMAGES = 6
+# With five cases even five differences of one sign have p = 0.0625 in Wilcoxon's test.
+FEWEST_CASES = 6
 
 _IMAGE = ["group", "seed", "fold", "split", "sample"]
 
 
-def mid_ranks(scores: pd.DataFrame, metric: str = "topk_overlap") -> pd.Series:
+def mid_ranks(scores: pd.DataFrame, metric: str, *, higher_is_better: bool = True) -> pd.Series:
     """The rank of each method on its image, one a row: 1 is best, equal methods share the mean of their ranks.
 
     Example:
-        >>> scores = pd.DataFrame({"seed": 0, "sample": "a", "topk_overlap": [0.1, 0.5, 0.5]})
-        >>> mid_ranks(scores).tolist()
+        >>> scores = pd.DataFrame({"seed": 0, "sample": "a", "score": [0.1, 0.5, 0.5]})
+        >>> mid_ranks(scores, "score").tolist()
         [3.0, 1.5, 1.5]
     """
-    return _by_image(scores, metric).rank(ascending=False, method="average").rename("rank")
+    return _by_image(scores, metric).rank(ascending=not higher_is_better, method="average").rename("rank")
 
 
 def win_shares(
-    scores: pd.DataFrame, ties: Ties = "shared", metric: str = "topk_overlap", methods: Sequence[str] | None = None
+    scores: pd.DataFrame,
+    metric: str,
+    *,
+    higher_is_better: bool = True,
+    ties: Ties = "shared",
+    methods: Sequence[str] | None = None,
 ) -> pd.Series:
     """The share of its image's win that each row's method gets; 1 an image in sum.
 
     Args:
         scores: Rows of images and methods.
+        metric: The column that is compared.
+        higher_is_better: Whether its largest value wins, or its least.
         ties: ``shared`` gives each of the m best methods 1/m; ``first`` gives the win to the first of them, as the
             code released with the paper does.
-        metric: The column that is compared; larger is better.
         methods: Their order, for ``first``; by default the order in which they appear.
     """
-    best = _by_image(scores, metric).transform("max") == scores[metric].round(DECIMALS)
+    best = _by_image(scores, metric).transform("max" if higher_is_better else "min") == scores[metric].round(DECIMALS)
     if ties == "first":
         order = list(dict.fromkeys(scores["method"])) if methods is None else list(methods)
         places = scores["method"].map({method: place for place, method in enumerate(order)}).where(best)
@@ -53,14 +59,24 @@ def win_shares(
     return (best / best.groupby(_image_keys(scores), dropna=False).transform("sum")).rename("win")
 
 
-def win_rates(scores: pd.DataFrame, ties: Ties = "shared", metric: str = "topk_overlap") -> pd.DataFrame:
+def win_rates(
+    scores: pd.DataFrame,
+    metric: str,
+    *,
+    higher_is_better: bool = True,
+    ties: Ties = "shared",
+    methods: Sequence[str] | None = None,
+) -> pd.DataFrame:
     """Mean win share over the images a seed ranked, of all its folds, overall and for each class.
+
+    Images are counted, as in the paper, also where several of them are one case. Arguments: see :func:`win_shares`.
 
     Returns:
         A row for each (``group``, ``split``, ``label``, ``method``, ``seed``), with ``win_rate`` in [0, 1] and the
         number of images it is the mean of in ``n_ranked``. The label of all classes together is "overall".
     """
-    shares = with_overall(scores.assign(win=win_shares(scores, ties, metric)))
+    wins = win_shares(scores, metric, higher_is_better=higher_is_better, ties=ties, methods=methods)
+    shares = with_overall(scores.assign(win=wins))
     keys = [*_group(scores), "split", "label", "method", "seed"]
     rates = shares.groupby(keys, sort=False, observed=True)["win"].agg(win_rate="mean", n_ranked="size")
     return rates.reset_index()

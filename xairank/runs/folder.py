@@ -19,7 +19,7 @@ from xairank.config import flatten
 from xairank.errors import UserError
 from xairank.files import atomic, remove_leftovers, write_text
 
-FORMAT = 1
+FORMAT = 2
 # Where things are, how fast they are read and explained, what is kept and who is told: none of it changes a result. The
 # data in a place is identified by its name, data.category.
 NOT_IDENTITY = (

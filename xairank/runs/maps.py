@@ -20,6 +20,7 @@ from xairank.files import atomic
 
 JPEG_QUALITY = 92
 VALUE_STEPS = 256
+_ACTIVATION = "class_activation/"
 
 _Floats = NDArray[np.float32]
 _Integers = NDArray[np.int64]
@@ -40,7 +41,7 @@ class Maps:
         images: As the model saw them (S, H, W, 3), uint8.
         masks: True on the defect (S, H, W).
         predicted_masks: The decoder's output (S, H, W), in [0, 1].
-        class_activation: Grad-CAM before upsampling (S, h, w), or None where no method gives it.
+        class_activation: By method, its maps before upsampling (S, h, w); only of the methods that report them.
     """
 
     splits: list[str]
@@ -53,7 +54,7 @@ class Maps:
     images: NDArray[np.uint8]
     masks: NDArray[np.bool_]
     predicted_masks: _Floats
-    class_activation: _Floats | None
+    class_activation: dict[str, _Floats]
 
 
 def join_maps(parts: Sequence[Maps]) -> Maps:
@@ -63,8 +64,10 @@ def join_maps(parts: Sequence[Maps]) -> Maps:
         values = [getattr(part, name) for part in parts]
         if isinstance(values[0], list):
             joined[name] = [item for value in values for item in value]
+        elif isinstance(values[0], dict):
+            joined[name] = {key: np.concatenate([value[key] for value in values]) for key in values[0]}
         else:
-            joined[name] = None if values[0] is None else np.concatenate(values)
+            joined[name] = np.concatenate(values)
     return Maps(**joined)
 
 
@@ -94,8 +97,7 @@ def write_maps(path: Path, maps: Maps) -> None:
         "mask_bits": np.packbits(maps.masks),
         "predicted_masks": np.rint(maps.predicted_masks * 255).astype(np.uint8),
     }
-    if maps.class_activation is not None:
-        arrays["class_activation"] = maps.class_activation.astype(np.float32)
+    arrays |= {f"{_ACTIVATION}{name}": some.astype(np.float32) for name, some in maps.class_activation.items()}
     with atomic(path) as temporary:
         np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]  # numpy's stub takes them for allow_pickle
 
@@ -135,7 +137,9 @@ def _decode_all(arrays: dict[str, NDArray]) -> Maps:
         images=np.array(images, np.uint8).reshape(n_samples, height, width, 3),
         masks=np.unpackbits(arrays["mask_bits"], count=n_bits).astype(bool).reshape(n_samples, height, width),
         predicted_masks=arrays["predicted_masks"].astype(np.float32) / np.float32(255),
-        class_activation=arrays.get("class_activation"),
+        class_activation={
+            name.removeprefix(_ACTIVATION): some for name, some in arrays.items() if name.startswith(_ACTIVATION)
+        },
     )
 
 

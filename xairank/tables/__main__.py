@@ -4,16 +4,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from xairank.config import unknown_key
-from xairank.console import command, console
+from xairank.console import command, console, parse_arguments
 from xairank.errors import UserError
 
 USAGE = """\
 python -m xairank.tables name=<sweep> [folder=multirun]
 
 Writes the tables of a sweep into <folder>/<name>/tables, as CSV, Markdown and LaTeX:
-hyperparameters, performance, win_rate_train, win_rate_test (Tables 1 to 4 of the paper, with the published values
-beside), ranking and statistics.
+hyperparameters, performance, win_rate_train, win_rate_test (Tables 1 to 4 of the paper, on the paper's data with the
+published values beside), ranking and statistics.
 
   name=paper            the sweep (required)
   folder=multirun       where sweeps are"""
@@ -22,18 +21,14 @@ beside), ranking and statistics.
 _OVERVIEW = {
     "performance": ("Images", "Seeds"),
     "win_rate_test": ("Images", "Seeds", "Excluded"),
-    "ranking": ("Chance-corrected", "Mean rank", "Images", "Seeds"),
+    "ranking": ("Chance-corrected", "Against chance", "Mean rank", "Images", "Cases", "Seeds"),
 }
 
 
 @command
 def main() -> None:
-    """Writes the tables and prints the most telling ones with the conclusions."""
-    arguments = sys.argv[1:]
-    if "--help" in arguments or "-h" in arguments:
-        print(USAGE)
-        return
-    folder = parse_folder(arguments)
+    """Writes the tables and prints the most important ones with the conclusions."""
+    folder = parse_folder(sys.argv[1:])
     # pandas and scipy take a second to import, which help and mistakes need not wait for.
     from xairank.runs.sweep import read_sweep
     from xairank.tables.collection import make_tables
@@ -58,18 +53,12 @@ def parse_folder(arguments: Sequence[str]) -> Path:
 
     Raises:
         UserError: No sweep is named, or a key does not exist.
+        SystemExit: Help was asked for.
     """
-    given = {"folder": "multirun", "name": ""}
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        if not equals:
-            raise UserError(f"{argument}: found no '='; expected key=value, for example name=paper")
-        if key not in given:
-            raise UserError(unknown_key(key, given))
-        given[key] = value
-    if not given["name"]:
-        raise UserError("name: missing; expected the name of a sweep, for example name=paper; --help tells the rest")
-    return Path(given["folder"], given["name"])
+    given = parse_arguments(arguments, ("name", "folder"), usage=USAGE, example="name=paper")
+    if "name" not in given:
+        raise UserError("name: missing; expected the name of a sweep, for example name=paper; see --help")
+    return Path(given.get("folder", "multirun"), given["name"])
 
 
 if __name__ == "__main__":

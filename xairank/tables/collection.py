@@ -1,16 +1,18 @@
 """All tables of a sweep at once."""
 
 from xairank.runs.sweep import Sweep
+from xairank.schema import SPLITS
 from xairank.tables.evidence import ranking, statistics
-from xairank.tables.groups import split_groups
-from xairank.tables.paper import hyperparameters, performance, win_rate
+from xairank.tables.hyperparameters import hyperparameters
+from xairank.tables.performance import performance
 from xairank.tables.table import Table
+from xairank.tables.win_rate import win_rate
 
 
 def make_tables(sweep: Sweep) -> tuple[list[Table], list[str]]:
     """The tables of a sweep, and its conclusions in words: a sentence or more a group and split."""
-    groups = split_groups(sweep)
+    groups = sweep.groups
+    ranked, chance = ranking(groups)
     tests, conclusions = statistics(groups)
-    tables = [hyperparameters(groups), performance(sweep, groups)]
-    tables += [win_rate(sweep, groups, split) for split in ("train", "test")]
-    return [*tables, ranking(groups), tests], conclusions
+    tables = [hyperparameters(groups), performance(groups), *(win_rate(groups, split) for split in SPLITS)]
+    return [*tables, ranked, tests], [*conclusions, *chance]

@@ -1,127 +1,175 @@
 """The tables the paper lacks: how sure its ranking is."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from xairank.names import display_name
 from xairank.ranking.bootstrap import FEWEST_SEEDS
+from xairank.ranking.chance import ABOVE, AT, BELOW, at_chance
 from xairank.ranking.conclusion import conclude
 from xairank.ranking.statistics import Comparison, compare_methods, summarize_methods
-from xairank.runs.sweep import Sweep
-from xairank.tables.groups import Groups, basis, config_of, in_blocks, joined_notes
-from xairank.tables.paper import SPLITS
-from xairank.tables.table import Table, p_value, with_interval
+from xairank.runs.group import Group, count_of
+from xairank.schema import SPLITS
+from xairank.tables.groups import Rows, each_split, in_blocks, joined_notes, split_label
+from xairank.tables.table import MISSING, Table, p_value, with_interval
 
-_MEASURES = {"overlap": False, "chance_corrected": False, "rank": True, "win_rate": False}  # whether less is better
+_CASES = "Near-duplicate images are one case, the mean over its images."
 
 
-def ranking(groups: Groups) -> Table:
-    """Mean overlap, chance-corrected overlap, mean rank and win rate of each method with their intervals."""
-    tables, notes = [], []
-    blocks: dict[str, list[list[str]]] = {group: [] for group in groups}
-    for group, split, scores, part in _each_split(groups):
-        table = summarize_methods(scores, config_of(part)["ranking"]["ties"]).assign(group=group, split=split)
-        tables.append(table)
-        blocks[group] += _ranking_rows(table, split)
-        chance = f"{SPLITS[split]}: a random map has an overlap of {table['chance'].iloc[0]:.3f}."
-        about = [f"{basis(part.runs)}.", *_few_seeds(scores["seed"].nunique())]
-        notes.append((group, [*about, chance, *_completeness(scores, split)]))
-    header = ["Split", "Method", "Overlap", "Chance-corrected", "Mean rank", "Win rate", "Images", "Seeds"]
+def ranking(groups: Sequence[Group]) -> tuple[Table, list[str]]:
+    """Mean score, chance-corrected score, mean rank and win rate of each method with their intervals.
+
+    Returns:
+        The table, and a sentence for each group and split in which a method is not shown to be above chance.
+    """
+    summaries = [(group, split, _summary(group, split)) for group, split in each_split(groups)]
+    data = pd.concat([some for *_, some in summaries], ignore_index=True) if summaries else pd.DataFrame()
+    corrected = any(some["chance_corrected"].notna().any() for *_, some in summaries)
+    cases = any((some["n_cases"] < some["n_images"]).any() for *_, some in summaries)
+    against = any((some["against_chance"] != "").any() for *_, some in summaries)
+    optional = {"Chance-corrected": corrected, "Against chance": against, "Cases": cases}
+    columns = ["Split", "Method", _metric_label(groups), "Chance-corrected", "Against chance", "Mean rank", "Win rate"]
+    header = [name for name in [*columns, "Images", "Cases", "Seeds"] if optional.get(name, True)]
+    blocks: dict[str, Rows] = {group.name: [] for group in groups}
+    notes, sentences = [], []
+    for group, split, some in summaries:
+        rows = _ranking_rows(group, split, some)
+        blocks[group.name] += [[row[name if name in row else "score"] for name in header] for row in rows]
+        sentence = at_chance(some, group.labels, higher_is_better=group.metric_facts.higher_is_better)
+        sentences += [f"{split_label(group, split)}: {sentence}"] if sentence else []
+        notes.append(
+            (group.name, [*_about(group, split, some), *([f"{SPLITS[split]}: {sentence}"] if sentence else [])])
+        )
     every = [
-        "In brackets 95 % intervals that count seeds and images both as samples of more: two-way bootstrap-t of the "
-        "overlaps; ranks and win rates on the scale of log odds with the same two-way variance.",
-        "Chance-corrected: 0 is a random map, 1 a perfect one. Rank: 1 is best of each image and seed.",
+        "In brackets 95 % intervals that treat both seeds and cases as samples: two-way bootstrap-t of the scores; "
+        "ranks and win rates on the scale of log odds with the same two-way variance.",
+        *(["Chance-corrected: 0 is a random map, 1 a perfect one."] if corrected else []),
+        "Rank: 1 is best of each image and seed.",
+        *([_CASES] if cases else []),
     ]
-    title = "Ranking of the methods, means over seeds of means over images"
-    data = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-    return Table("ranking", title, data, header, in_blocks(blocks), [*joined_notes(notes), *every], n_text=2)
+    title = f"Ranking of the methods, means over seeds of means over {'cases' if cases else 'images'}"
+    shown = [*joined_notes(notes), *every]
+    return Table("ranking", title, data, header, in_blocks(list(blocks.items())), shown, n_text=2), sentences
 
 
-def statistics(groups: Groups) -> tuple[Table, list[str]]:
+def statistics(groups: Sequence[Group]) -> tuple[Table, list[str]]:
     """Tests between each two methods, and the conclusions in words."""
     tables, conclusions = [], []
-    blocks: dict[str, list[list[str]]] = {group: [] for group in groups}
+    blocks: dict[str, Rows] = {group.name: [] for group in groups}
     notes: list[tuple[str, list[str]]] = []
-    for group, split, scores, part in _each_split(groups):
-        found = compare_methods(scores)
-        overall = {
+    for group, split in each_split(groups):
+        found = compare_methods(group.of_split(split), group.metric, group.metric_facts)
+        overall: dict[str, Any] = {
+            "metric": group.metric,
             "friedman_statistic": found.friedman_statistic,
             "friedman_p": found.friedman_p,
             "critical_difference": found.critical_difference,
             "n_images": found.n_images,
+            "n_cases": found.n_cases,
             "n_seeds": found.n_seeds,
         }
-        tables.append(found.pairs.assign(group=group, split=split, **overall))
-        blocks[group] += _pair_rows(found, split)
-        named = f"{group}, {SPLITS[split].lower()}" if group else SPLITS[split]
-        conclusions.append(f"{named}: {conclude(found)}")
-        notes.append((group, [f"{basis(part.runs)}.", _friedman(found, split)]))
+        tables.append(found.pairs.assign(group=group.name, split=split, **overall))
+        blocks[group.name] += _pair_rows(group, found, split)
+        conclusions.append(f"{split_label(group, split)}: {conclude(found, group.labels)}")
+        notes.append((group.name, [f"{group.seeds}.", *group.remarks, _friedman(group, found, split)]))
     header = ["Split", "Methods", "Difference", "Rank difference", "Rank-biserial", "Wilcoxon p", "Holm p"]
     header += ["Nemenyi p", "Two-way p", "Verdict"]
     every = [
-        "An image averaged over seeds is one case. Difference: of mean overlaps, with a 95 % two-way bootstrap "
-        "interval. Rank difference: of ranks of the image means. Holm p: Wilcoxon's, corrected for all pairs.",
+        f"The unit is the case, averaged over seeds. {_CASES} Difference: of mean {_metric_label(groups)}, with a 95 % "
+        "two-way bootstrap interval. Rank difference: of ranks of the case means. Holm p: Wilcoxon's, corrected for "
+        "all pairs.",
         "Two-way p: allows for other seeds, as the others do not; corrected by Holm. Methods differ if Friedman's, "
         "Holm's and the two-way p are below 0.05.",
     ]
     data = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-    title = "Tests between the methods"
     shown = [*conclusions, *joined_notes(notes), *every]
-    return Table("statistics", title, data, header, in_blocks(blocks), shown, n_text=2), conclusions
+    title = "Tests between the methods"
+    return Table("statistics", title, data, header, in_blocks(list(blocks.items())), shown, n_text=2), conclusions
 
 
-def _each_split(groups: Groups) -> Iterator[tuple[str, str, pd.DataFrame, Sweep]]:
-    for group, part in groups.items():
-        for split in SPLITS:
-            scores = part.scores[part.scores["split"] == split]
-            if len(scores):
-                yield group, split, scores, part
+def _summary(group: Group, split: str) -> pd.DataFrame:
+    scores = group.of_split(split)
+    summary = summarize_methods(scores, group.metric, group.metric_facts, group.ties, list(group.methods))
+    return summary.assign(group=group.name, split=split, metric=group.metric)
 
 
-def _ranking_rows(table: pd.DataFrame, split: str) -> list[list[str]]:
+def _metric_label(groups: Sequence[Group]) -> str:
+    """The metric that decides; "score" where groups differ in it, and their names say which."""
+    labels = {group.metric_facts.label for group in groups}
+    return labels.pop() if len(labels) == 1 else "Score"
+
+
+def _ranking_rows(group: Group, split: str, summary: pd.DataFrame) -> list[dict[str, str]]:
+    """A row a method, by column; the deciding metric's column is "score"."""
+    better = group.metric_facts.higher_is_better
+    measures = {"score": better, "chance_corrected": True, "rank": False, "win_rate": True}
     best = {
-        measure: table[measure].round(3).min() if less else table[measure].round(3).max()
-        for measure, less in _MEASURES.items()
+        name: (summary[name].round(3).max() if higher else summary[name].round(3).min())
+        for name, higher in measures.items()
     }
+    words = {ABOVE: "above", AT: "not shown", BELOW: "below"}
+    if not better:
+        words = {ABOVE: "better", AT: "not shown", BELOW: "worse"}
+    rows = []
+    for row in summary.to_dict("records"):
+        shown = {
+            name: with_interval(
+                row[name],
+                row[f"{name}_low"],
+                row[f"{name}_high"],
+                bold=round(row[name], 3) == best[name] and len(summary) > 1,
+            )
+            for name in measures
+        }
+        rows.append(
+            {
+                "Split": SPLITS[split],
+                "Method": group.labels[row["method"]],
+                "score": shown["score"],
+                "Chance-corrected": shown["chance_corrected"],
+                "Against chance": words.get(row["against_chance"], MISSING),
+                "Mean rank": shown["rank"],
+                "Win rate": shown["win_rate"],
+                "Images": str(row["n_images"]),
+                "Cases": str(row["n_cases"]),
+                "Seeds": str(row["n_seeds"]),
+            }
+        )
+    return rows
+
+
+def _pair_rows(group: Group, found: Comparison, split: str) -> Rows:
+    labels = group.labels
     return [
         [
             SPLITS[split],
-            display_name(row["method"]),
-            *(
-                with_interval(
-                    row[measure],
-                    row[f"{measure}_low"],
-                    row[f"{measure}_high"],
-                    bold=round(row[measure], 3) == best[measure] and len(table) > 1,
-                )
-                for measure in _MEASURES
-            ),
-            str(row["n_images"]),
-            str(row["n_seeds"]),
-        ]
-        for row in table.to_dict("records")
-    ]
-
-
-def _pair_rows(found: Comparison, split: str) -> list[list[str]]:
-    return [
-        [
-            SPLITS[split],
-            f"{display_name(row['method'])} / {display_name(row['other'])}",
+            f"{labels[row['method']]} / {labels[row['other']]}",
             with_interval(row["difference"], row["difference_low"], row["difference_high"]),
             f"{row['rank_difference']:.2f}",
             f"{row['rank_biserial']:+.2f}",
             *(p_value(row[name]) for name in ("wilcoxon_p", "holm_p", "nemenyi_p", "two_way_p")),
-            row["verdict"] or "too few images",
+            row["verdict"] or "too few cases",
         ]
         for row in found.pairs.to_dict("records")
     ]
 
 
-def _friedman(found: Comparison, split: str) -> str:
-    ranks = ", ".join(f"{display_name(str(method))} {rank:.2f}" for method, rank in found.mean_ranks.items())
-    text = f"{SPLITS[split]}, {found.n_images} images: mean ranks {ranks}"
+def _about(group: Group, split: str, summary: pd.DataFrame) -> list[str]:
+    scores, chance = group.of_split(split), summary["chance"].iloc[0]
+    about = [f"{group.seeds}.", *group.remarks, *_few_seeds(scores["seed"].nunique())]
+    if group.name and group.metric_facts.label not in group.name:
+        about.append(f"The metric that decides is {group.metric_facts.label}.")
+    if not np.isnan(chance):
+        label = group.metric_facts.label
+        about.append(f"{SPLITS[split]}, {count_of(scores)}: a random map has a {label} of {chance:.3f}.")
+    return [*about, *_diagnostics(group, split)]
+
+
+def _friedman(group: Group, found: Comparison, split: str) -> str:
+    ranks = ", ".join(f"{group.labels[str(method)]} {rank:.2f}" for method, rank in found.mean_ranks.items())
+    text = f"{SPLITS[split]}, {count_of(group.of_split(split))}: mean ranks {ranks}"
     if pd.notna(found.friedman_p):
         freedom = len(found.mean_ranks) - 1
         text += f"; Friedman's χ²({freedom}) = {found.friedman_statistic:.2f}, p {_equal(p_value(found.friedman_p))}"
@@ -142,12 +190,17 @@ def _equal(p: str) -> str:
     return p if p.startswith("<") else f"= {p}"
 
 
-def _completeness(scores: pd.DataFrame, split: str) -> list[str]:
-    """How far the integral of integrated gradients is off, where the run tells."""
-    if "completeness_error" not in scores or scores["completeness_error"].isna().all():
-        return []
-    median, high = scores["completeness_error"].abs().quantile([0.5, 0.95])
-    return [
-        f"{SPLITS[split]}: completeness error of integrated gradients {median:.3g} logits in the median, {high:.3g} in "
-        "the 95th percentile."
-    ]
+def _diagnostics(group: Group, split: str) -> list[str]:
+    """The size of each diagnostic that a method reports, where there are values."""
+    scores, notes = group.of_split(split), []
+    for method, facts in group.methods.items():
+        rows = scores[scores["method"] == method]
+        for column, words in facts.diagnostics.items():
+            if column not in rows or rows[column].isna().all():
+                continue
+            median, high = rows[column].abs().quantile([0.5, 0.95])
+            notes.append(
+                f"{SPLITS[split]}, {facts.label}: {words}, {median:.3g} in the median, {high:.3g} in the 95th "
+                "percentile (absolute values)."
+            )
+    return notes

@@ -15,8 +15,8 @@ import pandas as pd
 
 from xairank.config import flatten
 from xairank.names import in_words
+from xairank.schema import TRAINING_METRICS
 
-METRICS = ("loss", "classification_loss", "mask_loss", "balanced_accuracy")
 WIN_RATE = "win_rate"
 
 # Table 1 of the paper.
@@ -29,8 +29,8 @@ HYPERPARAMETERS: dict[str, tuple[str, Any]] = {
     "model.decoder_channels": ("Base number of decoder channels", 16),
 }
 
-_LOSSES = METRICS[:3]
-_ALL = (*METRICS, WIN_RATE)
+_LOSSES = TRAINING_METRICS[:3]
+_ALL = (*TRAINING_METRICS, WIN_RATE)
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,13 @@ class Condition:
 
 
 _IG = "attribution.methods.integrated_gradients"
-PROTOCOL = (
+# On other data the published figures say nothing, and are not shown.
+_DATA = (
     Condition("data.synthetic", None, "Rendered images", "rendered images"),
     Condition("data.category", "hazelnut", "Category", "other category"),
+)
+PROTOCOL = (
+    *_DATA,
     Condition("data.image_size", 224, "Image size", "other image size"),
     Condition("data.crop", "center", "Crop", "other crop"),
     Condition("data.n_folds", 5, "Number of folds", "other split"),
@@ -79,6 +83,8 @@ PROTOCOL = (
     Condition(f"{_IG}.n_steps", 25, "Steps of integrated gradients", "", decides=(), touches=(WIN_RATE,)),
     Condition(f"{_IG}.rule", "gauss_legendre", "Rule of integrated gradients", "", decides=(), touches=(WIN_RATE,)),
     Condition(f"{_IG}.baseline", "black", "Baseline of integrated gradients", "", decides=(), touches=(WIN_RATE,)),
+    # The published overlap is an intersection over union, which orders maps as the overlap named here does.
+    Condition("ranking.metric", "topk_overlap", "Metric that decides", "other metric", (WIN_RATE,), (WIN_RATE,)),
     Condition("ranking.ties", "first", "Ties", "", decides=(), touches=(WIN_RATE,)),
 )
 
@@ -98,12 +104,26 @@ class Comparability:
     remarks: list[str]
 
 
+OTHER_DATA = "Published figures exist for hazelnut; they are shown beside runs on it (data.category=hazelnut) only."
+SAME_ORDER = (
+    "The published overlap is an intersection over union, which orders maps as Top-K Overlap does, so wins compare; "
+    "ties inside a map are cut by array position there, shared by expectation here."
+)
+UNKNOWN_IMAGES = "Which images the published runs trained on and tested is not known; the split has the same sizes."
+
+
+def on_published_data(config: Mapping[str, Any]) -> bool:
+    """Whether a run saw the category of the published runs."""
+    leaves = leaves_of(config)
+    return all(leaves.get(condition.key) == condition.published for condition in _DATA)
+
+
 def compare_protocol(config: Mapping[str, Any], measures: Sequence[str]) -> Comparability:
     """Compares a resolved configuration with the published protocol, condition by condition.
 
     Args:
         config: Resolved.
-        measures: Some of :data:`METRICS` and "win_rate".
+        measures: Some of :data:`xairank.schema.TRAINING_METRICS` and "win_rate".
     """
     words: dict[str, str] = {}
     reasons, remarks = [], []

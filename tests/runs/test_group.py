@@ -2,12 +2,16 @@ import pandas as pd
 import pytest
 
 from tests.runs_fixture import write_fake_sweep
-from xairank.figures.groups import split_groups
 from xairank.runs.sweep import Sweep, read_sweep
 
 
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
+    return read_sweep(write_fake_sweep(tmp_path_factory.mktemp("multirun") / "paper", n_images=8))
+
+
 def test_one_group_has_no_name_and_says_what_it_rests_on(sweep: Sweep):
-    (group,) = split_groups(sweep)
+    (group,) = sweep.groups
     assert (group.name, group.suffix) == ("", "")
     ranked = {
         split: sweep.scores.loc[sweep.scores["split"] == split, "sample"].nunique() for split in ("train", "test")
@@ -26,7 +30,7 @@ def varied(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
 
 
 def test_groups_hold_their_own_runs_and_say_so(varied: Sweep):
-    groups = split_groups(varied)
+    groups = varied.groups
     assert [group.name for group in groups] == ["model.beta=0", "model.beta=1"]
     assert [group.suffix for group in groups] == ["_model.beta=0", "_model.beta=1"]
     for group in groups:
@@ -38,7 +42,7 @@ def test_groups_hold_their_own_runs_and_say_so(varied: Sweep):
 
 
 def test_scores_of_a_run_are_its_own(varied: Sweep):
-    group = split_groups(varied)[1]
+    group = varied.groups[1]
     run = group.runs.iloc[1]
     found = group.scores_of(run).drop(columns="group")
     expected = pd.read_parquet(run["folder"] / "scores.parquet")
@@ -46,10 +50,10 @@ def test_scores_of_a_run_are_its_own(varied: Sweep):
 
 
 def test_runs_without_a_fold(sweep: Sweep):
-    (group,) = split_groups(sweep)
+    (group,) = sweep.groups
     scores = group.scores.assign(fold=pd.array([None] * len(group.scores), "Int64"))
     unfolded = Sweep(sweep.folder, scores, sweep.metrics, sweep.excluded, sweep.runs.assign(fold=None))
-    (group,) = split_groups(unfolded)
+    (group,) = unfolded.groups
     assert len(group.scores_of(group.runs.iloc[0])) == (sweep.scores["seed"] == 42).sum()
 
 
@@ -59,5 +63,5 @@ def test_long_and_odd_names_become_file_names(sweep: Sweep):
         return pd.concat([table, odd], ignore_index=True)
 
     parts = (rename(part) for part in (sweep.scores, sweep.metrics, sweep.excluded, sweep.runs))
-    suffixes = [group.suffix for group in split_groups(Sweep(sweep.folder, *parts))]
+    suffixes = [group.suffix for group in Sweep(sweep.folder, *parts).groups]
     assert suffixes[1] == "_model.encoder=a-b-attribution.methods.x=-"

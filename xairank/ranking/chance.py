@@ -1,0 +1,78 @@
+"""How scores compare with those of a random map."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from xairank.names import display_name, in_words
+from xairank.ranking.bootstrap import Interval
+from xairank.ranking.wins import DECIMALS
+from xairank.schema import MetricFacts, chance_column
+
+ABOVE, AT, BELOW, UNKNOWN = "above", "not shown above", "below", ""
+
+
+def knows_chance(scores: pd.DataFrame, metric: str) -> bool:
+    """Whether the score of a random map is known for every row."""
+    column = chance_column(metric)
+    return column in scores and bool(scores[column].notna().all())
+
+
+def chance_corrected(scores: pd.DataFrame, metric: str, facts: MetricFacts) -> pd.Series:
+    """(score - chance) / (best - chance): 0 is a random map, 1 a perfect one, below 0 is worse than random.
+
+    It is NaN where the scores have no chance column or the metric no best value, and 0 where chance is the best.
+    """
+    if facts.best is None or not knows_chance(scores, metric):
+        return pd.Series(np.nan, scores.index)
+    chance = scores[chance_column(metric)]
+    room = facts.best - chance
+    return ((scores[metric] - chance) / room.where(room != 0)).fillna(0.0)
+
+
+def above_chance(scores: pd.DataFrame, metric: str, facts: MetricFacts) -> pd.Series:
+    """How far each score is on the better side of chance: chance-corrected, or in the metric's unit without a best."""
+    if facts.best is not None or not knows_chance(scores, metric):
+        return chance_corrected(scores, metric, facts)
+    return (scores[metric] - scores[chance_column(metric)]) * (1 if facts.higher_is_better else -1)
+
+
+def against_chance(interval: Interval, n_cases: int) -> str:
+    """What the interval of :func:`above_chance` shows, "above" standing for better."""
+    mean, low, high = interval
+    if np.isnan(mean):
+        return UNKNOWN
+    if np.isnan(low):  # nothing varies: several equal cases are a point, one is no evidence
+        low = high = round(mean, DECIMALS) if n_cases > 1 else 0.0
+    return ABOVE if low > 0 else BELOW if high < 0 else AT
+
+
+def at_chance(summary: pd.DataFrame, labels: Mapping[str, str] | None = None, *, higher_is_better: bool = True) -> str:
+    """A sentence on the methods that are not shown to be above chance; empty where there is none.
+
+    Args:
+        summary: What :func:`xairank.ranking.statistics.summarize_methods` returns, also that of a single run.
+        labels: What methods are called; by default their names in words.
+        higher_is_better: Of the metric.
+
+    Example:
+        >>> row = {"method": "saliency", "score": 0.18, "score_low": 0.15, "score_high": 0.21, "chance": 0.17}
+        >>> at_chance(pd.DataFrame([{**row, "against_chance": "not shown above"}]))
+        'Saliency is not shown to be above chance (0.18 [0.15, 0.21], chance 0.17).'
+    """
+    better, worse = ("above", "below") if higher_is_better else ("better than", "worse than")
+    clauses = []
+    for verdict, words in ((AT, f"not shown to be {better} chance"), (BELOW, f"{worse} chance")):
+        rows = summary[summary["against_chance"] == verdict].to_dict("records")
+        if not rows:
+            continue
+        names = [labels[row["method"]] if labels else display_name(row["method"]) for row in rows]
+        values = in_words([_shown(row["score"], row["score_low"], row["score_high"]) for row in rows])
+        verb = "is" if len(rows) == 1 else "are"
+        clauses.append(f"{in_words(names)} {verb} {words} ({values}, chance {rows[0]['chance']:.2f})")
+    return f"{'; '.join(clauses)}." if clauses else ""
+
+
+def _shown(mean: float, low: float, high: float) -> str:
+    return f"{mean:.2f}" if np.isnan(low) else f"{mean:.2f} [{low:.2f}, {high:.2f}]"

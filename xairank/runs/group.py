@@ -1,0 +1,167 @@
+"""The runs of a sweep that belong together, with what their records say of methods and metrics."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from xairank.names import count, images_in_words, in_words
+from xairank.schema import SPLITS, MethodFacts, MetricFacts, chance_column, method_facts, metric_facts
+
+_SOFTWARE = ("xairank", "torch")  # whose versions can change a result
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs that differ only in seed and fold.
+
+    Attributes:
+        name: What distinguishes it from the sweep's other groups, such as "model.beta=0"; empty where it is alone.
+        scores: Rows of ``scores.parquet``.
+        metrics: Rows of ``metrics.csv``, with ``seed`` and ``fold``.
+        excluded: Rows of ``excluded.csv``.
+        runs: A row a run, as in :class:`xairank.runs.sweep.Sweep`.
+    """
+
+    name: str
+    scores: pd.DataFrame
+    metrics: pd.DataFrame
+    excluded: pd.DataFrame
+    runs: pd.DataFrame
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration of the first run; the others differ in seed, fold, places and speed."""
+        return self.runs["config"].iloc[0]
+
+    @cached_property
+    def methods(self) -> dict[str, MethodFacts]:
+        """The methods, in the order of the configuration, which decides ties where the first method wins."""
+        return method_facts(self.runs["info"].iloc[0])
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What each method is called, in their order."""
+        return {name: facts.label for name, facts in self.methods.items()}
+
+    @property
+    def metric(self) -> str:
+        """The metric that decides."""
+        return self.config["ranking"]["metric"]
+
+    @cached_property
+    def metric_facts(self) -> MetricFacts:
+        """What is known of the metric that decides."""
+        return metric_facts(self.runs["info"].iloc[0])[self.metric]
+
+    @property
+    def ties(self) -> Any:  # noqa: ANN401  # ranking.wins.Ties, which this room does not import
+        """How ties share a win: ``shared`` or ``first``."""
+        return self.config["ranking"]["ties"]
+
+    @property
+    def chance_known(self) -> bool:
+        """Whether the runs know the deciding metric's score of a random map."""
+        column = chance_column(self.metric)
+        return column in self.scores and bool(self.scores[column].notna().all())
+
+    @property
+    def suffix(self) -> str:
+        """The name as the end of a file name; empty where the group is alone."""
+        return re.sub(r"[^\w.=+-]+", "-", f"_{self.name}") if self.name else ""
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits with ranked images, in order."""
+        found = set(self.scores["split"])
+        return [split for split in SPLITS if split in found]
+
+    @property
+    def all_images(self) -> pd.DataFrame:
+        """``split``, ``sample`` and ``case`` of every image, ranked or not."""
+        columns = ["split", "sample", "case"]
+        return pd.concat([self.scores[columns], self.excluded[columns]]).drop_duplicates()
+
+    def of_split(self, split: str) -> pd.DataFrame:
+        """The scores of a split."""
+        return self.scores[self.scores["split"] == split]
+
+    def scores_of(self, run: pd.Series) -> pd.DataFrame:
+        """The scores of one run."""
+        scores, fold = self.scores, run["fold"]
+        same_fold = scores["fold"].isna() if pd.isna(fold) else (scores["fold"] == fold).fillna(False)
+        return scores[(scores["seed"] == run["seed"]) & same_fold]
+
+    @property
+    def seeds(self) -> str:
+        """Seeds and folds in words: "10 seeds (42 to 51)"."""
+        seeds = sorted(set(self.runs["seed"]))
+        consecutive = len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1
+        listed = f"{seeds[0]} to {seeds[-1]}" if consecutive else in_words([str(seed) for seed in seeds])
+        folds = sorted(set(self.runs["fold"].dropna()))
+        folds_too = f", folds {in_words([str(fold) for fold in folds])}" if len(folds) > 1 else ""
+        return f"{count(len(seeds), 'seed')} ({listed}){folds_too}"
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader should know of runs that are pooled: versions of software that differ among them."""
+        versions = [info.get("versions") or {} for info in self.runs["info"]]
+        remarks = []
+        for name in _SOFTWARE:
+            found = sorted({str(some[name]) for some in versions if name in some})
+            if len(found) > 1:
+                remarks.append(f"Runs with different versions of {name} are pooled: {in_words(found)}.")
+        return remarks
+
+    def basis(self, images: pd.DataFrame, verb: str = " ranked") -> str:
+        """How many seeds, folds, distinct ``images`` and cases something rests on, and which group it is."""
+        parts = []
+        for split, rows in images.groupby("split"):
+            n_images, n_cases = rows["sample"].nunique(), rows["case"].nunique()
+            cases = f" ({count(n_cases, 'case')})" if n_cases < n_images else ""
+            parts.append((list(SPLITS).index(str(split)), f"{n_images:,} {SPLITS[str(split)].lower()}{cases}"))
+        noun = "image" if images.drop_duplicates(["split", "sample"]).shape[0] == 1 else "images"
+        folds = self.runs["fold"].nunique()
+        runs = count(self.runs["seed"].nunique(), "seed") + (f", {count(folds, 'fold')}" if folds > 1 else "")
+        return self.signed(f"{runs}; {in_words([text for _, text in sorted(parts)])} {noun}{verb}")
+
+    def run_basis(self, run: pd.Series) -> str:
+        """Which of the runs something shows."""
+        fold = f", fold {run['fold']}" if self.runs["fold"].nunique() > 1 else ""
+        return self.signed(f"seed {run['seed']}{fold}")
+
+    def signed(self, text: str) -> str:
+        """The text with the group's name, where there are several."""
+        return f"{text}; {self.name}." if self.name else f"{text}."
+
+
+def count_of(scores: pd.DataFrame) -> str:
+    """How many images scores hold, and how many cases where these are fewer: "16 images, 14 cases"."""
+    return images_in_words(scores["sample"].nunique(), scores["case"].nunique())
+
+
+def all_methods(groups: Iterable[Group]) -> dict[str, MethodFacts]:
+    """The methods of all groups, those of the first group first."""
+    found: dict[str, MethodFacts] = {}
+    for group in groups:
+        found |= {name: facts for name, facts in group.methods.items() if name not in found}
+    return found
+
+
+def split_tables(
+    scores: pd.DataFrame, metrics: pd.DataFrame, excluded: pd.DataFrame, runs: pd.DataFrame
+) -> list[Group]:
+    """A group for every value of the column ``group`` of ``runs``, in order."""
+    tables = (scores, metrics, excluded, runs)
+    parts = [{str(name): part for name, part in table.groupby("group", sort=False)} for table in tables]
+    names = list(dict.fromkeys(runs["group"]))
+    return [
+        Group(
+            name if len(names) > 1 else "",
+            *(part.get(name, table.head(0)) for part, table in zip(parts, tables, strict=True)),
+        )
+        for name in names
+    ]
