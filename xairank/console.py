@@ -32,8 +32,10 @@ def command(main: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(main)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            main(*args, **kwargs)
-            sys.stdout.flush()  # so that a closed pipe, as of `| head`, is met here
+            try:
+                main(*args, **kwargs)
+            finally:
+                sys.stdout.flush()  # so that a closed pipe, as of `--help | head`, is met here
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more as it ends
             sys.exit(141)  # as a shell reports a program that SIGPIPE ended

@@ -47,7 +47,7 @@ def fake_maps(scores: pd.DataFrame) -> Maps:
         images=generator.integers(0, 256, (n, SIZE, SIZE, 3), dtype=np.uint8),
         masks=distances < 6,
         predicted_masks=np.clip(1 - distances / 12, 0, 1).astype(np.float32),
-        class_activation=generator.random((n, 7, 7), dtype=np.float32),
+        class_activation={"gradcam": generator.random((n, 7, 7), dtype=np.float32)},
     )
 
 

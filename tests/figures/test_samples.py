@@ -99,7 +99,7 @@ def test_gradcam_shows_the_coarse_map_the_fine_one_and_the_overlay():
     figure = draw_gradcam(maps, 2, "gradcam", method_styles(METHODS[:3]), "Test set, seed 42.")
     image, coarse, fine, overlay = (axes.images[0].get_array() for axes in figure.axes)
     np.testing.assert_array_equal(image, maps.images[2])
-    np.testing.assert_array_equal(coarse, maps.class_activation[2])
+    np.testing.assert_array_equal(coarse, maps.class_activation["gradcam"][2])
     np.testing.assert_array_equal(fine, maps.maps[2, 0])
     outside = maps.maps[2, 0] == 0
     np.testing.assert_allclose(overlay[outside], maps.images[2][outside] / 255)

@@ -10,7 +10,8 @@ For many images, :func:`freeze` the model once and :func:`explain` with all meth
 
 from xairank.attribution.acceleration.batch_limit import measure_batch_limit
 from xairank.attribution.acceleration.frozen import FrozenModel, freeze
-from xairank.attribution.engine import AttributionMethod, Diagnostics, explain
+from xairank.attribution.description import describe_methods
+from xairank.attribution.engine import AttributionMethod, Diagnostics, NonFiniteError, explain
 from xairank.attribution.gradcam import GradCAM
 from xairank.attribution.integrated_gradients import IntegratedGradients
 from xairank.attribution.protocol import Model
@@ -23,7 +24,9 @@ __all__ = [
     "GradCAM",
     "IntegratedGradients",
     "Model",
+    "NonFiniteError",
     "Saliency",
+    "describe_methods",
     "explain",
     "freeze",
     "measure_batch_limit",

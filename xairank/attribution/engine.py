@@ -19,6 +19,20 @@ BATCH_LIMIT = 16  # where nothing was measured: near the best of the CPUs that w
 logger = logging.getLogger(__name__)
 
 
+class NonFiniteError(ValueError):
+    """A method gave a map with NaN or infinite values.
+
+    Attributes:
+        method: Its name.
+        image: The first such image, its place in the batch.
+    """
+
+    def __init__(self, method: str, image: int) -> None:
+        super().__init__(f"{method}: NaN or infinite values in the map of image {image}")
+        self.method = method
+        self.image = image
+
+
 class AttributionMethod(ABC):
     """A method: options in the constructor, :meth:`attribute` to write, a call that explains.
 

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from xairank.console import console
 from xairank.data.decoding import decode
 from xairank.data.duplicates import group_near_duplicates
 from xairank.data.faults import Faults
@@ -141,6 +140,7 @@ class DefectDataModule(pl.LightningDataModule):
         self.seed = seed
         self.table = pd.DataFrame()
         self.classes: list[str] = []
+        self.notices: list[str] = []
         self.samples: Samples | None = None
 
     def setup(self, stage: str | None = None) -> None:
@@ -158,9 +158,9 @@ class DefectDataModule(pl.LightningDataModule):
         faults.stop()
         groups = group_near_duplicates(decoded.thumbnails)
         table["split"] = choose_split(table, self.fold, self.n_folds, self.split_seed, groups)
-        for notice in (view_notice(table, decoded.facts), duplicates_notice(table, groups)):
-            if notice:
-                console.print(f"Note: {notice}", highlight=False, markup=False, soft_wrap=True)
+        table["case"] = table["sample"].groupby(groups).transform("first")
+        notices = (view_notice(table, decoded.facts), duplicates_notice(table, groups))
+        self.notices = [notice for notice in notices if notice]
         self.classes = sorted(table["label"].unique())
         labels = np.array([self.classes.index(label) for label in table["label"]], dtype=np.int64)
         self.samples = Samples(*map(torch.from_numpy, (decoded.images, decoded.masks, labels)))

@@ -70,8 +70,7 @@ def draw_gradcam(maps: Maps, index: int, method: str, styles: Mapping[str, Metho
         styles: Of the methods.
         basis: The line that says which run this is.
     """
-    assert maps.class_activation is not None
-    activation, attribution = maps.class_activation[index], maps.maps[index, maps.methods.index(method)]
+    activation, attribution = maps.class_activation[method][index], maps.maps[index, maps.methods.index(method)]
     size = (DOUBLE_COLUMN - 0.2) / 4
     figure = new_figure(DOUBLE_COLUMN, size + 0.45, images=True)
     panels = figure.subplots(1, 4)

@@ -87,7 +87,7 @@ def sample_figures(group: Group, options: Options) -> dict[str, partial[Figure]]
         choices = [Choice(options.sample.replace("/", "_"), options.sample, "")]
     figures = {f"figure6_{choice.name}": partial(_draw_figure6, group, run, choice) for choice in choices}
     method = next((method for method in group.styles if "cam" in method), None)
-    if method is not None and load_maps(maps_path(run)).class_activation is not None:
+    if method is not None and method in load_maps(maps_path(run)).class_activation:
         best = next((choice for choice in choices if choice.name == f"{method}_best"), choices[0])
         figures["figure3_gradcam"] = partial(_draw_figure3, group, run, best, method)
     return figures

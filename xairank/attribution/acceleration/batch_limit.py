@@ -68,3 +68,8 @@ def _seconds(model: PrefixedModel, inputs: Tensor) -> float:
     if inputs.is_cuda:
         torch.cuda.synchronize(inputs.device)
     return time.perf_counter() - started
+
+
+def default_batch_limit(device: torch.device) -> int:
+    """A batch limit that is good on most machines, by a rule that always gives the same one on the same machine."""
+    return min(16, MOST_A_THREAD * torch.get_num_threads()) if device.type == "cpu" else 64
