@@ -98,7 +98,7 @@ def explain_run(
     excluded: list[pd.DataFrame] = []
     done = parts.samples()
     with progress() as bar:
-        task = bar.add_task("Explaining", total=len(data.table), completed=len(done))
+        task = bar.add_task("Explaining", total=len(data.table))
         for split in SPLITS:
             for part in score_samples(
                 frozen,

@@ -73,8 +73,14 @@ def score_samples(
         UserError: A method or a metric gives values that cannot be ranked.
     """
     device = next(model.parameters()).device
-    ranked = _ranked(model, batches, device, table, classes, excluded, done, advance)
+    ranked = _ranked(model, batches, device, table, classes, excluded, advance)
     for samples in _gathered(ranked, model.batch_limit):
+        # Left out after gathering, so that what remains is batched, and rounded, as in a run that was never stopped.
+        new = ~table["sample"].iloc[samples.rows.numpy()].isin(done).to_numpy()
+        advance(int((~new).sum()))
+        if not new.any():
+            continue
+        samples = samples.select(torch.from_numpy(new)) if not new.all() else samples
         described = _describe(samples, table, classes)
         explained = _explain(model, samples, methods, described["sample"].tolist())
         maps = None if predict_masks is None else _maps(samples, described, explained, predict_masks(samples.images))
@@ -103,10 +109,9 @@ def _ranked(
     table: pd.DataFrame,
     classes: list[str],
     excluded: list[pd.DataFrame],
-    done: Collection[str],
     advance: Callable[[int], None],
 ) -> Iterator[Predicted]:
-    """Predicts batch by batch, notes what is excluded and hands on what is left to explain."""
+    """Predicts batch by batch, notes what is excluded and hands on the rest."""
     for batch in batches:
         images = batch.images.to(device)
         predicted, probability = predict(model, images)
@@ -114,7 +119,7 @@ def _ranked(
         rows["predicted"] = [classes[index] for index in predicted.tolist()]
         k = pd.Series(batch.masks.flatten(1).sum(dim=1).numpy())
         rows["reason"] = exclusion_reasons(rows["label"], rows["predicted"], k)
-        ranked = torch.from_numpy(((rows["reason"] == "") & ~rows["sample"].isin(done)).to_numpy())
+        ranked = torch.from_numpy((rows["reason"] == "").to_numpy())
         excluded.append(rows[rows["reason"] != ""])
         advance(int((~ranked).sum()))
         yield Predicted(images, batch.masks, predicted, probability, batch.rows).select(ranked)
