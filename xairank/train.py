@@ -5,7 +5,6 @@ Only what ``--help`` and ``--cfg job`` need is imported here; the rest comes whe
 
 import os
 import sys
-import traceback
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,107 +12,42 @@ from typing import TYPE_CHECKING
 
 import hydra
 from hydra._internal.utils import get_args_parser
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from xairank.config import CONFIGURATION, composition_message, is_trainer_argument
-from xairank.console import command, console, print_error
+from xairank.console import command, print_error
 from xairank.errors import UserError
 
 if TYPE_CHECKING:
     from xairank.experiment.jobs import Job
-    from xairank.runs.folder import RunFolder
+
 
 # Hydra would print its own words around an exception, so a single run's mistake is left here for main().
 _mistakes: list[UserError] = []
-_reported: set[str] = set()  # by this process; of a sweep, the same line is printed once
 
 
 @hydra.main(config_path=str(CONFIGURATION), config_name="train", version_base="1.3")
 def _job(config: DictConfig) -> None:
-    from xairank.experiment.jobs import run_folder
+    # Imported here: joblib's launcher pickles this function with whatever else it names.
+    from xairank.experiment.task import execute
 
-    overrides = list(HydraConfig.get().overrides.task)
-    if HydraConfig.get().mode == RunMode.MULTIRUN:
-        _run_in_sweep(config, overrides)
-        return
-    try:
-        folder = run_folder(config, overrides)
-        if run(folder):
-            return
-        from xairank.experiment.summary import print_run
-
-        print_run(console, folder)  # whoever repeats a single run wants to see what it found
-    except UserError as error:
-        _mistakes.append(error)
-
-
-def run(folder: "RunFolder") -> bool:
-    """Trains, explains and ranks, or adds the maps that a complete run lacks, or leaves it as it is.
-
-    Args:
-        folder: The run's folder, with its configuration.
-
-    Returns:
-        Whether there was something to do.
-
-    Raises:
-        UserError: A value, a file or a folder that only the user can fix.
-    """
-    if folder.begun:
-        folder.claim()
-    complete = folder.complete
-    if complete and (folder.maps.is_file() or not folder.config["attribution"]["keep_maps"]):
-        console.print(f"{folder.path}: complete, skipped", highlight=False, soft_wrap=True)
-        return False
-    from xairank.experiment.preflight import check_run
-
-    check_run(folder.config, folder.path)
-    from xairank.experiment.run import add_maps, run_experiment
-
-    if complete:
-        add_maps(folder)
-    else:
-        run_experiment(folder)
-    return True
-
-
-def _run_in_sweep(config: DictConfig, overrides: Sequence[str]) -> None:
-    """A run whose failure is reported at once and left in its folder; the other runs go on."""
-    from xairank.experiment.jobs import SWEEPER, run_folder
-
-    folder = None
-    try:
-        folder = run_folder(config, overrides)
-        run(folder)
-    except Exception as error:
-        if isinstance(error, UserError):
-            report = str(error)
-            if report not in _reported:
-                print_error(error)
-                _reported.add(report)
-        else:
-            report = traceback.format_exc()
-            traceback.print_exc()
-        if folder is not None:
-            folder.fail(report)
-        if HydraConfig.get().sweeper.get("_target_") != SWEEPER:  # its jobs were not planned, so main() cannot see them
-            raise
+    if mistake := execute(config):
+        _mistakes.append(mistake)
 
 
 @command
 def main() -> None:
     """Runs Hydra; what it finds wrong becomes one line."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hands us the exception instead of a printed trace
-    sys.argv[1:] = [_open_to_the_trainer(argument) for argument in sys.argv[1:]]
+    sys.argv[1:] = _arguments(sys.argv[1:])
     _mistakes.clear()
-    _reported.clear()
     jobs = _plan()
     try:
         _job()
+    except UserError:  # of a sweep that could not be planned
+        raise
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(composition_message(error)) from None
     except Exception as error:
@@ -125,10 +59,16 @@ def main() -> None:
     _report_failures(jobs or [])
 
 
-def _open_to_the_trainer(argument: str) -> str:
-    """``++trainer.x=1`` for ``trainer.x=1``: Hydra takes the other arguments of Lightning's Trainer only so."""
-    key, equals, _ = argument.partition("=")
-    return f"++{argument}" if equals and is_trainer_argument(key) else argument
+def _arguments(given: Sequence[str]) -> list[str]:
+    """The arguments as Hydra takes them.
+
+    It takes ``-m`` behind all overrides only, and an argument of Lightning's Trainer that the configuration does not
+    list only as ``++trainer.x=1``.
+    """
+    sweep = [argument for argument in given if argument in ("-m", "--multirun")]
+    others = [argument for argument in given if argument not in sweep]
+    opened = [f"++{one}" if "=" in one and is_trainer_argument(one.partition("=")[0]) else one for one in others]
+    return [*opened, *sweep]
 
 
 def _plan() -> "list[Job] | None":
@@ -156,14 +96,15 @@ def _is_sweep(arguments: Namespace) -> bool:
 
 def _report_failures(jobs: "Sequence[Job]") -> None:
     """Ends with status 2 where a run has no result, with a line for each reason."""
+    common = set(jobs[0].overrides).intersection(*(job.overrides for job in jobs)) if len(jobs) > 1 else set()
     failed: dict[str, list[str]] = {}
     for job in jobs:
         if failure := job.failure:
-            failed.setdefault(failure, []).append(job.overrides)
+            failed.setdefault(failure, []).append(",".join(one for one in job.overrides if one not in common))
     if not failed:
         return
     number = sum(map(len, failed.values()))
-    lines = [f"{'; '.join(overrides)}: {failure}" for failure, overrides in failed.items()]
+    lines = [f"{'; '.join(names)}: {failure}" for failure, names in failed.items()]
     print(f"xairank: {number} of {len(jobs)} runs of the sweep failed:", *lines, sep="\n  ", file=sys.stderr)
     sys.exit(2)
 
