@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +20,7 @@ from tests.conftest import write_category
 from xairank import train
 from xairank.runs.identity import run_label
 
+ROOT = Path(__file__).parents[1]
 QUICK = [
     "name=test",
     "data.root=data",
@@ -506,3 +510,50 @@ def test_a_seed_that_fails_does_not_stop_the_others(run, tmp_path):
     assert "1 of 2 runs of the sweep failed" in err
     complete = list(tmp_path.glob("multirun/test/*/run.json"))
     assert len(complete) == 1
+
+
+def test_three_runs_at_once_with_a_cold_cache_and_a_read_only_home_give_the_same_bits(run, tmp_path):
+    (tmp_path / "file").write_text("")
+    home = tmp_path / "file" / "home"  # which not even root can make
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("XDG_")}
+    environment |= {"HOME": str(home), "PYTHONPATH": str(ROOT)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "xairank.train", *QUICK, f"name=at_once_{number}", "trainer.max_epochs=1"],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(3)
+    ]
+    for process in processes:
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+    paths = list(tmp_path.glob("multirun/at_once_*/*/scores.parquet"))
+    assert len(paths) == 3
+    assert len({path.read_bytes() for path in paths}) == 1
+    assert pd.read_parquet(paths[0]).shape[0] > 0
+
+
+def test_help_into_a_closed_pipe_ends_without_a_trace(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    found = subprocess.run(
+        [sys.executable, "-m", "xairank.train", "--help"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writer)
+    assert found.stderr == ""
+    assert found.returncode == 141
+
+
+@pytest.mark.parametrize("where", [0, 1, 3])
+def test_the_sign_of_a_sweep_may_stand_anywhere(where):
+    given = ["seed=1,2", "trainer.gradient_clip_val=1", "trainer.max_epochs=1"]
+    arguments = train._arguments([*given[:where], "-m", *given[where:]])
+    assert arguments == ["seed=1,2", "++trainer.gradient_clip_val=1", "trainer.max_epochs=1", "-m"]

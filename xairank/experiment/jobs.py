@@ -82,21 +82,20 @@ def plan(
         UserError: The command cannot be parsed.
     """
     with initialize_config_dir(str(Path(config_dir).resolve()), version_base="1.3"):
-        parser = OverridesParser.create()
+        parse = OverridesParser.create().parse_overrides
         try:
-            fixed = [one.input_line for one in parser.parse_overrides(list(overrides)) if not one.is_sweep_override()]
+            fixed = [str(one.input_line) for one in parse(list(overrides)) if not one.is_sweep_override()]
             hydra = compose(config_name, fixed, return_hydra_config=True).hydra
             if hydra.sweeper.get("_target_") != SWEEPER:
                 return None
-            swept = [f"{key}={value}" for key, value in (hydra.sweeper.get("params") or {}).items()]
-            parsed = parser.parse_overrides([*swept, *overrides])
-            ours = [override for override in parsed if not override.is_hydra_override()]
-            batches = BasicSweeper.split_arguments(ours, None)
+            parameters = [f"{key}={value}" for key, value in (hydra.sweeper.get("params") or {}).items()]
+            parsed = parse([*parameters, *overrides])
+            (jobs,) = BasicSweeper.split_arguments([one for one in parsed if not one.is_hydra_override()], None)
         except (HydraException, OmegaConfBaseException) as error:
             raise UserError(composition_message(error)) from None
-        own = [override.input_line for override in parsed if override.is_hydra_override()]
+        own = [str(one.input_line) for one in parsed if one.is_hydra_override()]
         composed = functools.cache(lambda texts: compose(config_name, [*texts, *own]))
-        return [_job(job, composed) for batch in batches for job in batch]
+        return [_job(job, composed) for job in jobs]
 
 
 def _job(overrides: Sequence[str], composed: Callable[[tuple[str, ...]], DictConfig]) -> Job:

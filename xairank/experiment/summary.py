@@ -34,7 +34,9 @@ def summarize(
         where chance is not known.
     """
     sign = 1 if facts.higher_is_better else -1
-    shares = win_shares(scores.assign(**{metric: sign * scores[metric]}), ties, metric=metric, methods=list(methods))
+    shares = win_shares(
+        scores.assign(**{metric: sign * scores[metric]}), ties=ties, metric=metric, methods=list(methods)
+    )
     chance = scores.get(chance_column(metric), pd.Series(np.nan, scores.index))
     table = scores.assign(win=shares, gain=sign * (scores[metric] - chance))
     grouped = table.groupby(["split", "method"], sort=False)
