@@ -23,7 +23,7 @@ def print_error(error: UserError) -> None:
 
 def file_error(error: OSError) -> UserError:
     """What the system refused, in our form."""
-    return UserError(f"{error.filename}: {error.strerror}; mend its permissions, its place or its name")
+    return UserError(f"{error.filename}: {error.strerror}; check its permissions, its place and its name")
 
 
 def command(main: Callable[P, None]) -> Callable[P, None]:
@@ -48,7 +48,7 @@ def command(main: Callable[P, None]) -> Callable[P, None]:
             print_error(file_error(error))
             sys.exit(2)
         except KeyboardInterrupt:
-            print("xairank: stopped; the same command goes on from here", file=sys.stderr, flush=True)
+            print("xairank: stopped; run the same command again to resume", file=sys.stderr, flush=True)
             sys.exit(130)
 
     return run

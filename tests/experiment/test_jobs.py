@@ -1,4 +1,4 @@
-"""A sweep is judged by what its runs leave, whoever ran them."""
+"""A sweep is judged by what its runs leave, whichever launcher ran them."""
 
 import json
 import os

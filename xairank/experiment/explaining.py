@@ -1,4 +1,4 @@
-"""Explains a trained model's samples part by part: what is done is on disk, and a resumed run goes on behind it."""
+"""Explains a trained model's samples part by part, each on disk, so that a resumed run continues after the last one."""
 
 import shutil
 from collections.abc import Mapping

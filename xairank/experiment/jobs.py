@@ -1,4 +1,4 @@
-"""The jobs of a sweep, known before they start and judged by what they leave, whoever ran them.
+"""The jobs of a sweep, known before they start and judged by what they leave, whichever launcher ran them.
 
 Launchers may run jobs in other processes or on other machines, so what a job leaves in its run folder counts, nothing
 that a process remembers.
@@ -49,7 +49,7 @@ class Job:
         if self.folder.failure.is_file():
             report = self.folder.failure.read_text(encoding="utf-8").strip().splitlines()
             return report[-1] if report else "failed"
-        return f"{self.folder.path}: ended without a result, killed perhaps; the same command goes on from there"
+        return f"{self.folder.path}: ended without a result (killed?); run the same command again to resume it"
 
 
 def run_folder(config: DictConfig, overrides: Sequence[str]) -> RunFolder:

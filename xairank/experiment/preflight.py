@@ -20,14 +20,14 @@ FREE = 200 * 2**20  # bytes; a checkpoint and the maps of an ordinary run take a
 
 
 def check_run(config: Config, place: Path) -> None:
-    """Checks a run, once for all runs of this process that differ in what makes no difference here.
+    """Checks a run, once for all runs of this process that differ in seed and fold alone.
 
     Args:
         config: Resolved.
         place: The run folder.
 
     Raises:
-        UserError: The first mistake; that weights are missing is said together with missing data.
+        UserError: The first mistake; missing weights are reported together with missing data.
     """
     require_keys(config)
     validate(config)

@@ -90,8 +90,8 @@ def print_summary(
         if weak:
             console.print(f"Not shown to be above chance, {split}: {in_words(weak)}.", highlight=False, soft_wrap=True)
     chance = chance_column(metric)
-    told = f"Chance: {scores[chance].mean():.3f}. " if chance in scores else ""
-    console.print(f"{told}One seed is one draw: rank over several seeds.", highlight=False)
+    expected = f"Chance: {scores[chance].mean():.3f}. " if chance in scores else ""
+    console.print(f"{expected}One seed is one draw: rank over several seeds.", highlight=False)
 
 
 def _table(summary: pd.DataFrame, methods: Mapping[str, MethodFacts], facts: MetricFacts) -> Table:

@@ -24,7 +24,7 @@ def execute(config: DictConfig) -> UserError | None:
         return None
     try:
         folder = run_folder(config, overrides)
-        if not run(folder):  # whoever repeats a single run wants to see what it found
+        if not run(folder):  # repeating a single run shows its results again
             from xairank.experiment.summary import print_run
 
             print_run(console, folder)
@@ -64,7 +64,7 @@ def run(folder: RunFolder) -> bool:
 
 
 def _run_in_sweep(config: DictConfig, overrides: Sequence[str]) -> None:
-    """A run whose failure is reported at once and left in its folder; the other runs go on."""
+    """A run whose failure is reported at once and left in its folder; the other runs continue."""
     folder = None
     try:
         folder = run_folder(config, overrides)

@@ -1,4 +1,4 @@
-"""Lightning's trainer by the keys of ``trainer``, and the fit that goes on from a checkpoint."""
+"""Lightning's trainer by the keys of ``trainer``, and the fit, which resumes from a checkpoint."""
 
 import inspect
 import logging

@@ -81,7 +81,7 @@ class RunFolder:
         What a killed or failed attempt left behind is removed.
 
         Args:
-            data: A hash of the data, where it is known: a run must not go on with other data than it began with.
+            data: A hash of the data, where it is known: a run must not be resumed with other data.
 
         Raises:
             UserError: The folder belongs to another configuration or to other data, or cannot be made.
@@ -139,7 +139,7 @@ class RunFolder:
         return self.checkpoint.with_name("origin.json")
 
     def _check_data(self, data: str | None) -> None:
-        """Notes what the run begins with, once there is something to go on from, and compares it from then on."""
+        """Records what the run starts from; once there is a checkpoint to resume from, compares it."""
         if data is None:
             return
         if not self.checkpoint.is_file():
