@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from xairank.errors import UserError
 from xairank.files import atomic
 from xairank.runs.map_encoding import Floats, decode_map, encode_map, from_bytes, joined, to_bytes, to_jpeg
 
+_Unsigned = TypeVar("_Unsigned", np.uint8, np.uint32)
 _TEXTS = ("splits", "samples", "labels", "predicted", "methods")
 _ACTIVATION = "class_activation/"
 
@@ -207,7 +208,7 @@ def _encode_sample(maps: Maps, number: int) -> dict[str, NDArray]:
     return {
         "rank_bytes": to_bytes(ranks),
         "knot_counts": np.array([len(knots) for _, knots, _ in encoded], np.int64),
-        "knot_ranks": joined((knots for _, knots, _ in encoded), np.uint32),
+        "knot_ranks": _steps(joined((knots for _, knots, _ in encoded), np.uint32)),
         "knot_values": joined((values for _, _, values in encoded), np.float32),
         "jpeg": np.frombuffer(to_jpeg(maps.images[number]), np.uint8),
         "mask_bits": np.packbits(maps.masks[number]),
@@ -221,7 +222,7 @@ def _decode_sample(sample: dict[str, NDArray]) -> dict[str, NDArray]:
     ranks = from_bytes(sample["rank_bytes"])
     height, width = ranks.shape[1:]
     cuts = np.cumsum(sample["knot_counts"])[:-1]
-    knots = zip(np.split(sample["knot_ranks"], cuts), np.split(sample["knot_values"], cuts), strict=True)
+    knots = zip(np.split(_sums(sample["knot_ranks"]), cuts), np.split(sample["knot_values"], cuts), strict=True)
     flat = ranks.reshape(-1, height * width)
     maps = [decode_map(map_ranks, *map_knots) for map_ranks, map_knots in zip(flat, knots, strict=True)]
     bits = np.unpackbits(sample["mask_bits"], count=height * width)
@@ -229,14 +230,19 @@ def _decode_sample(sample: dict[str, NDArray]) -> dict[str, NDArray]:
         "maps": np.array(maps, np.float32).reshape(ranks.shape),
         "image": np.asarray(Image.open(io.BytesIO(sample["jpeg"].tobytes())).convert("RGB")),
         "mask": bits.astype(bool).reshape(height, width),
-        "predicted_mask": sample["predicted_mask"].cumsum(axis=1, dtype=np.uint8).astype(np.float32) / np.float32(255),
+        "predicted_mask": _sums(sample["predicted_mask"]).astype(np.float32) / np.float32(255),
         **{name: array for name, array in sample.items() if name.startswith(_ACTIVATION)},
     }
 
 
-def _steps(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """From each pixel to the next in its row, modulo 256: a smooth image compresses better so."""
-    return np.diff(image, axis=1, prepend=np.uint8(0))
+def _steps(values: NDArray[_Unsigned]) -> NDArray[_Unsigned]:
+    """From each value to the next along the last axis, modulo the type's range: what is smooth compresses better so."""
+    return np.diff(values, axis=-1, prepend=values.dtype.type(0))
+
+
+def _sums(steps: NDArray[_Unsigned]) -> NDArray[_Unsigned]:
+    """The values of :func:`_steps`."""
+    return steps.cumsum(axis=-1, dtype=steps.dtype)
 
 
 def _stacked(parts: Sequence[dict[str, NDArray]], name: str, empty: NDArray) -> NDArray:
