@@ -440,7 +440,7 @@ MISTAKES = {
     ),
     "trainer's value": (
         ["trainer.gradient_clip_val=much"],
-        "trainer.gradient_clip_val=much: `gradient_clip_val` should",
+        "trainer.gradient_clip_val=much is not allowed: expected",
     ),
     "trainer's share": (
         ["trainer.limit_train_batches=2.5"],

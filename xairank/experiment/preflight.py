@@ -101,14 +101,18 @@ def _check_data(options: Config) -> None:
 
 def _check_encoder(model: Config) -> None:
     """That the encoder exists, and its weights are here or can be downloaded."""
-    from xairank.models.encoder import check_encoder, missing_weights
+    from xairank.models.encoder import check_encoder
     from xairank.models.weights import are_reachable, find_weights
 
     name = model["encoder"]
     check_encoder(name)
     wanted = model["pretrained"] and not model["encoder_weights"]
     if wanted and find_weights(name) is None and not are_reachable(name):
-        raise missing_weights(name, "the network cannot be reached")
+        raise UserError(
+            f"model.pretrained=true: the weights of {name} are not on this machine and the network cannot be reached; "
+            "connect to it, give a local file with model.encoder_weights=FILE, or train from scratch with "
+            "model.pretrained=false"
+        )
 
 
 def _check_disk(place: Path) -> None:

@@ -41,10 +41,7 @@ def create_trainer(config: Config, callbacks: list[pl.Callback], *, logger: bool
     for harmless in ("does not have many workers", "Checkpoint directory .* exists", "isinstance.treespec, LeafSpec"):
         warnings.filterwarnings("ignore", f".*{harmless}")
     options = config["trainer"]
-    known = [f"trainer.{name}" for name in inspect.signature(pl.Trainer).parameters]
-    for name in options:
-        if is_trainer_argument(key := f"trainer.{name}") and key not in known:
-            raise UserError(unknown_key(key, known))
+    _check_arguments(options)
     entry = config["logger"]
     chosen = _create_logger(entry) if logger and entry.get("_target_") else False
     try:
@@ -60,6 +57,23 @@ def create_trainer(config: Config, callbacks: list[pl.Callback], *, logger: bool
         )
     except (MisconfigurationException, TypeError, ValueError) as error:
         raise _refusal(options, error) from None
+
+
+def _check_arguments(options: Config) -> None:
+    """Checks that Lightning's Trainer has these arguments, and that no text stands for a number."""
+    parameters = inspect.signature(pl.Trainer).parameters
+    known = [f"trainer.{name}" for name in parameters]
+    for name, value in options.items():
+        key = f"trainer.{name}"
+        if not is_trainer_argument(key):
+            continue
+        if key not in known:
+            raise UserError(unknown_key(key, known))
+        kind = parameters[name].annotation
+        expected = getattr(kind, "__name__", "") if isinstance(kind, type) else str(kind).replace("typing.", "")
+        # Lightning finds out in the middle of the training, and does not say which argument it was.
+        if isinstance(value, str) and "str" not in expected and "Literal" not in expected:
+            raise UserError(f"{key}={value} is not allowed: expected {expected}, as Lightning's Trainer has it")
 
 
 def _create_logger(entry: Config) -> Logger:

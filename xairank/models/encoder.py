@@ -12,7 +12,6 @@ from safetensors.torch import load_file
 from torch import nn
 
 from xairank.errors import UserError
-from xairank.models.weights import find_weights
 
 
 def check_encoder(name: str) -> None:
@@ -22,15 +21,6 @@ def check_encoder(name: str) -> None:
     near = difflib.get_close_matches(name, timm.list_models(), n=3)
     hint = f"did you mean {', '.join(near)}?" if near else "timm.list_models() lists the names"
     raise UserError(f"model.encoder={name}: not a model of timm {timm.__version__}; {hint}")
-
-
-def missing_weights(name: str, reason: str) -> UserError:
-    """What a user reads where pretrained weights cannot be had."""
-    return UserError(
-        f"model.pretrained=true: the weights of {name} are not on this machine and could not be downloaded ({reason}); "
-        "connect to the network, give a local file with model.encoder_weights=FILE, or train from scratch with "
-        "model.pretrained=false"
-    )
 
 
 def create_encoder(name: str, *, pretrained: bool, weights: Path | None) -> nn.Module:
@@ -47,15 +37,17 @@ def create_encoder(name: str, *, pretrained: bool, weights: Path | None) -> nn.M
     """
     check_encoder(name)
     download = pretrained and weights is None
-    here = find_weights(name) if download else None
-    overlay = {"file": str(here)} if here else None  # with its own cache, timm would ask the network first
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries are many lines; ours is one
     try:
-        encoder = timm.create_model(name, pretrained=download, num_classes=0, pretrained_cfg_overlay=overlay)
+        encoder = timm.create_model(name, pretrained=download, num_classes=0)
     except Exception as error:  # the hub, the network, the cache and timm each raise their own
         if not download:
             raise UserError(f"model.encoder={name}: timm cannot build it ({error}); choose another encoder") from None
-        raise missing_weights(name, type(error).__name__) from None
+        raise UserError(
+            f"model.pretrained=true: the weights of {name} could not be downloaded ({type(error).__name__}); connect "
+            "to the network, give a local file with model.encoder_weights=FILE, or train from scratch with "
+            "model.pretrained=false"
+        ) from None
     if weights is not None:
         _load(encoder, name, weights)
     return encoder
