@@ -26,7 +26,8 @@ from safetensors.torch import save_file
 from tests.conftest import write_category
 from tests.test_config import composed
 from xairank import train
-from xairank.runs.folder import RunFolder, run_label
+from xairank.runs.folder import RunFolder
+from xairank.runs.identity import run_label
 
 PAGE = Path(__file__).parents[1] / "docs" / "errors.md"
 CATEGORY = Path("data/nuts")

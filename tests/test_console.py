@@ -28,7 +28,7 @@ def test_what_the_system_refuses_is_one_line_with_the_file(capsys, tmp_path):
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == 2
-    said = f"{tmp_path / 'missing'}: No such file or directory; mend its permissions, its place or its name"
+    said = f"{tmp_path / 'missing'}: No such file or directory; check its permissions, its place and its name"
     assert capsys.readouterr().err == f"xairank: error: {said}\n"
 
 

@@ -1,18 +1,26 @@
 """The command as a user runs it, on a tiny category."""
 
+import hashlib
 import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import timm
 import torch
 import yaml
 from PIL import Image
+from safetensors.torch import save_file
 
 from tests.conftest import write_category
 from xairank import train
+from xairank.runs.identity import run_label
 
+ROOT = Path(__file__).parents[1]
 QUICK = [
     "name=test",
     "data.root=data",
@@ -27,7 +35,7 @@ QUICK = [
     "trainer.max_epochs=6",
     "trainer.accelerator=cpu",
 ]
-SAMPLE_COLUMNS = ["seed", "fold", "split", "sample", "label", "predicted"]
+SAMPLE_COLUMNS = ["seed", "fold", "split", "sample", "case", "label", "predicted"]
 
 
 def command(monkeypatch, capsys, *arguments):
@@ -71,7 +79,8 @@ def test_one_command_leaves_a_complete_run(run, tmp_path):
     scores, excluded = pd.read_parquet(folder / "scores.parquet"), pd.read_csv(folder / "excluded.csv")
     assert scores.columns.tolist() == [
         *SAMPLE_COLUMNS,
-        *("probability", "k", "n_pixels", "method", "topk_overlap", "topk_iou", "completeness_error", "n_steps"),
+        *("probability", "k", "n_pixels", "method", "topk_overlap", "topk_iou", "topk_overlap_chance"),
+        *("completeness_error", "n_steps"),
     ]
     assert excluded.columns.tolist() == [*SAMPLE_COLUMNS, "reason"]
     # Every image is either ranked by each method once, or excluded once.
@@ -195,6 +204,198 @@ def test_only_the_explanation_is_done_again_where_only_that_is_missing(run, tmp_
     assert checkpoint.stat().st_mtime_ns == written
 
 
+class PowerCut(BaseException):
+    """What no code catches."""
+
+
+def cut_after(parts, monkeypatch):
+    """Ends the process' work when a few parts are explained."""
+    from xairank.experiment.explaining import Parts
+
+    original = Parts.add
+
+    def add(self, part):
+        if len(self.scores()) == parts:
+            raise PowerCut
+        original(self, part)
+
+    monkeypatch.setattr(Parts, "add", add)
+
+
+def test_a_run_stopped_while_explaining_goes_on_where_it_stopped(run, tmp_path, monkeypatch):
+    from xairank.experiment import scoring
+
+    run("attribution.batch_limit=3")
+    only_run(tmp_path).rename(tmp_path / "expected")
+    explained = []
+    original = scoring.explain
+    monkeypatch.setattr(
+        scoring, "explain", lambda *arguments: explained.append(len(arguments[2])) or original(*arguments)
+    )
+    with monkeypatch.context() as patch:
+        cut_after(3, patch)
+        with pytest.raises(PowerCut):
+            run("attribution.batch_limit=3")
+    assert not (only_run(tmp_path) / "run.json").exists()
+    before = sum(explained[:3])
+    explained.clear()
+    status, _, err = run("attribution.batch_limit=3")
+    assert status == 0, err
+    for name in ("scores.parquet", "excluded.csv", "maps.npz"):
+        assert (only_run(tmp_path) / name).read_bytes() == (tmp_path / "expected" / name).read_bytes(), name
+    scores = pd.read_parquet(only_run(tmp_path) / "scores.parquet")
+    assert sum(explained) == scores["sample"].nunique() - before
+    assert not (only_run(tmp_path) / "explained").exists()
+
+
+def test_maps_are_added_to_a_complete_run_and_nothing_else_is_changed(run, tmp_path, monkeypatch):
+    run()
+    only_run(tmp_path).rename(tmp_path / "with_maps")
+    run("attribution.keep_maps=false")
+    folder = only_run(tmp_path)
+    assert not (folder / "maps.npz").exists()
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "run.json"}
+    record = json.loads((folder / "run.json").read_text())
+
+    from xairank.experiment import run as room
+
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "fit", lambda *_: pytest.fail("trained again"))
+        status, out, err = run("attribution.keep_maps=true")
+    assert status == 0, err
+    assert "complete, maps added" in out
+    assert (folder / "maps.npz").read_bytes() == (tmp_path / "with_maps" / "maps.npz").read_bytes()
+    after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    now = json.loads(after.pop(folder / "run.json"))
+    del after[folder / "maps.npz"]
+    assert after == before
+    assert now["seconds"].pop("maps") > 0
+    assert now == record
+    _, out, _ = run("attribution.keep_maps=false")
+    assert "complete, skipped" in out
+    assert (folder / "maps.npz").exists()
+
+
+def test_maps_of_another_model_are_refused(run, tmp_path):
+    run("attribution.keep_maps=false")
+    folder = only_run(tmp_path)
+    scores = pd.read_parquet(folder / "scores.parquet")
+    scores.loc[3, "topk_overlap"] += 0.2
+    scores.to_parquet(folder / "scores.parquet", index=False)
+    status, _, err = run()
+    assert status == 2
+    assert "its maps, made now, do not have the scores that the run wrote (a score differs by 0.2" in err
+    assert not (folder / "maps.npz").exists()
+
+
+def test_a_finished_checkpoint_is_without_the_optimizer_and_can_still_be_explained(run, tmp_path):
+    run()
+    folder = only_run(tmp_path)
+    checkpoint = folder / "checkpoints" / "last.ckpt"
+    content = torch.load(checkpoint, weights_only=True)
+    assert content["optimizer_states"] == []
+    weights = sum(tensor.nbytes for tensor in content["state_dict"].values())
+    assert checkpoint.stat().st_size < 1.2 * weights
+    scores = (folder / "scores.parquet").read_bytes()
+    for name in ("run.json", "scores.parquet", "maps.npz"):
+        (folder / name).unlink()
+    status, _, err = run()
+    assert status == 0, err
+    assert (folder / "scores.parquet").read_bytes() == scores
+
+
+def test_a_running_checkpoint_keeps_the_optimizer(run, tmp_path, monkeypatch):
+    cut_after(0, monkeypatch)
+    with pytest.raises(PowerCut):
+        run("trainer.max_epochs=1")
+    content = torch.load(only_run(tmp_path) / "checkpoints" / "last.ckpt", weights_only=True)
+    assert content["optimizer_states"][0]["state"]
+
+
+def test_any_argument_of_the_trainer_is_a_key(run, tmp_path):
+    run("trainer.max_epochs=2", "name=plain")
+    plain = next(tmp_path.glob("multirun/plain/*"))
+    status, _, err = run("trainer.max_epochs=2", "trainer.gradient_clip_val=1.0e-3", "trainer.limit_train_batches=2")
+    assert status == 0, err
+    folder = only_run(tmp_path)
+    assert "trainer.gradient_clip_val" in run_label(["++trainer.gradient_clip_val=1.0e-3"], 1)
+    trainer = yaml.safe_load((folder / "config.yaml").read_text())["trainer"]
+    assert (trainer["gradient_clip_val"], trainer["limit_train_batches"]) == (0.001, 2)
+    steps = [torch.load(path / "checkpoints/last.ckpt", weights_only=True)["global_step"] for path in (plain, folder)]
+    assert steps == [8, 4]
+    assert (
+        json.loads((folder / "run.json").read_text())["identity"]
+        != (json.loads((plain / "run.json").read_text())["identity"])
+    )
+
+
+def test_an_experiment_may_set_arguments_of_the_trainer(tmp_path):
+    from tests.test_config import composed
+
+    file = tmp_path / "conf" / "experiment" / "mine.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("# @package _global_\ntrainer:\n  gradient_clip_val: 1\n")
+    config = composed("experiment=mine", f"hydra.searchpath=[{tmp_path / 'conf'}]")
+    assert config["trainer"]["gradient_clip_val"] == 1
+
+
+def test_accumulated_batches_have_dropout_of_their_own(run, tmp_path, monkeypatch):
+    from xairank.models import MultitaskModule
+
+    seeds = []
+    original = MultitaskModule.training_step
+
+    def training_step(self, batch):
+        loss = original(self, batch)
+        seeds.append(torch.initial_seed())
+        return loss
+
+    monkeypatch.setattr(MultitaskModule, "training_step", training_step)
+    status, _, err = run("trainer.max_epochs=2", "trainer.accumulate_grad_batches=2")
+    assert status == 0, err
+    assert len(set(seeds)) == len(seeds) == 8
+
+
+def test_epochs_without_evaluation_are_left_empty(run, tmp_path):
+    status, _, err = run("trainer.max_epochs=4", "trainer.check_val_every_n_epoch=2")
+    assert status == 0, err
+    metrics = pd.read_csv(only_run(tmp_path) / "metrics.csv")
+    assert metrics["test_loss"].isna().tolist()[0]
+    assert metrics["train_loss"].notna().all()
+
+
+def test_weights_of_one_name_are_two_runs_and_one_number_is_one(run, tmp_path):
+    hashes = []
+    for folder in ("in1k", "in22k"):
+        (tmp_path / folder).mkdir()
+        encoder = timm.create_model("resnet10t", pretrained=False, num_classes=0)
+        save_file(encoder.state_dict(), tmp_path / folder / "m.safetensors")
+        hashes.append(hashlib.sha256((tmp_path / folder / "m.safetensors").read_bytes()).hexdigest())
+    files = "model.encoder_weights=in1k/m.safetensors,in22k/m.safetensors"
+    status, out, err = run(files, "model.beta=1,1.0", "trainer.max_epochs=1", "-m")
+    assert status == 0, err
+    records = [json.loads(path.read_text()) for path in tmp_path.glob("multirun/test/*/run.json")]
+    assert {record["weights"] for record in records} == set(hashes)
+    assert len({record["identity"] for record in records}) == len(records) == 2
+    assert out.count("complete, skipped") == 2
+
+
+def test_the_record_of_a_run_serves_without_its_data(run, tmp_path):
+    from xairank.schema import method_facts, metric_facts
+
+    run("trainer.max_epochs=1")
+    record = json.loads((only_run(tmp_path) / "run.json").read_text())
+    assert record["classes"] == ["crack", "good", "hole"]
+    assert [facts.label for facts in method_facts(record).values()] == ["Grad-CAM", "Saliency", "Integrated gradients"]
+    assert metric_facts(record)["topk_overlap"].label == "Top-K Overlap"
+    assert (record["format"], record["device"], record["weights"]) == (2, "cpu", None)
+    assert record["threads"] == torch.get_num_threads()
+    assert isinstance(record["kernels"], bool)
+    assert record["batch_limit"] == min(16, 2 * torch.get_num_threads())
+    assert len(record["data"]) == 64
+    assert set(record["versions"]) >= {"python", "torch", "timm", "xairank"}
+
+
 @pytest.mark.parametrize("change", ["an image less", "another image", "another mask"])
 def test_a_run_does_not_go_on_with_other_data(run, tmp_path, change):
     run("trainer.max_epochs=1")
@@ -232,6 +433,30 @@ MISTAKES = {
     "method": (
         ["attribution.methods.integrated_gradients.rule=simpson"],
         "attribution.methods.integrated_gradients: rule=simpson is not allowed: expected gauss_legendre",
+    ),
+    "trainer's argument": (
+        ["trainer.gradient_clip_value=1"],
+        "trainer.gradient_clip_value: no such key; did you mean trainer.gradient_clip_val?",
+    ),
+    "trainer's value": (
+        ["trainer.gradient_clip_val=much"],
+        "trainer.gradient_clip_val=much is not allowed: expected",
+    ),
+    "trainer's share": (
+        ["trainer.limit_train_batches=2.5"],
+        "trainer.limit_train_batches=2.5: You have passed invalid",
+    ),
+    "trainer's own": (["trainer.callbacks=[]"], "trainer.callbacks: is set by xairank, not by you; remove it"),
+    "trainer's logger": (["trainer.logger=true"], "choose a logger with logger=tensorboard or wandb"),
+    "two devices": (["trainer.devices=2"], "trainer.devices=2 is not allowed: expected 1, or a list with the index"),
+    "metric": (
+        ["+evaluation.metrics.mine._target_=xairank.evaluation.Nothing"],
+        "evaluation.metrics.mine: Error loading 'xairank.evaluation.Nothing'",
+    ),
+    "metric's option": (["+evaluation.metrics.topk_iou.k=2"], "evaluation.metrics.topk_iou: "),
+    "not a method": (
+        ["attribution.methods.saliency._target_=builtins.dict"],
+        "attribution.methods.saliency: builtins.dict cannot be called",
     ),
     "method's option": (
         ["+attribution.methods.saliency.power=2"],
@@ -276,12 +501,59 @@ def test_a_checkpoint_cut_in_half_is_named(run, tmp_path):
     status, _, err = run()
     assert status == 2
     assert "last.ckpt: cannot be read" in err
-    assert "delete it to train this run anew" in err
+    assert "delete it to train this run again" in err
 
 
 def test_a_seed_that_fails_does_not_stop_the_others(run, tmp_path):
     status, _, err = run("model.encoder=nonsense,resnet10t", "-m")
     assert status == 2
-    assert "1 runs of the sweep failed" in err
+    assert "1 of 2 runs of the sweep failed" in err
     complete = list(tmp_path.glob("multirun/test/*/run.json"))
     assert len(complete) == 1
+
+
+def test_three_runs_at_once_with_a_cold_cache_and_a_read_only_home_give_the_same_bits(run, tmp_path):
+    (tmp_path / "file").write_text("")
+    home = tmp_path / "file" / "home"  # which not even root can make
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("XDG_")}
+    environment |= {"HOME": str(home), "PYTHONPATH": str(ROOT)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "xairank.train", *QUICK, f"name=at_once_{number}", "trainer.max_epochs=1"],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(3)
+    ]
+    for process in processes:
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+    paths = list(tmp_path.glob("multirun/at_once_*/*/scores.parquet"))
+    assert len(paths) == 3
+    assert len({path.read_bytes() for path in paths}) == 1
+    assert pd.read_parquet(paths[0]).shape[0] > 0
+
+
+def test_help_into_a_closed_pipe_ends_without_a_trace(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    found = subprocess.run(
+        [sys.executable, "-m", "xairank.train", "--help"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writer)
+    assert found.stderr == ""
+    assert found.returncode == 141
+
+
+@pytest.mark.parametrize("where", [0, 1, 3])
+def test_the_sign_of_a_sweep_may_stand_anywhere(where):
+    given = ["seed=1,2", "trainer.gradient_clip_val=1", "trainer.max_epochs=1"]
+    arguments = train._arguments([*given[:where], "-m", *given[where:]])
+    assert arguments == ["seed=1,2", "++trainer.gradient_clip_val=1", "trainer.max_epochs=1", "-m"]

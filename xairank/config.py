@@ -106,11 +106,25 @@ RULES: dict[str, Rule] = {
     "evaluation.metrics": _ENTRIES,
     "trainer.max_epochs": _integer(1),
     "trainer.accelerator": _choice("auto", "cpu", "gpu", "cuda", "mps"),
-    "trainer.precision": _choice("32-true", "bf16-mixed"),
+    "trainer.devices": Rule(
+        "1, or a list with the index of one device, such as [2]",
+        lambda value: (
+            (value == 1 and not isinstance(value, bool))
+            or (isinstance(value, list) and len(value) == 1 and _integer(0).passes(value[0]))
+        ),
+    ),
+    "trainer.precision": _choice("32-true", "16-mixed", "bf16-mixed"),
+    "trainer.deterministic": Rule("true, false or warn", lambda value: isinstance(value, bool) or value == "warn"),
     "ranking.metric": _TEXT,
     "ranking.ties": _choice("shared", "first"),
     "logger": Rule("one of the options of conf/logger", lambda value: isinstance(value, Mapping)),
 }
+# Other keys of trainer are arguments of Lightning's Trainer, which experiment/trainer.py checks; but a run's folder and
+# its progress are ours.
+_OURS = (
+    *("callbacks", "plugins", "default_root_dir", "enable_checkpointing", "enable_progress_bar"),
+    *("enable_model_summary", "num_sanity_val_steps", "fast_dev_run", "barebones", "num_nodes"),
+)
 _FREE = ("data.synthetic.defects", "attribution.methods", "evaluation.metrics", "logger")
 
 
@@ -147,7 +161,8 @@ def validate(config: Mapping[str, Any]) -> None:
     """
     for key, value in flatten(config).items():
         if key not in RULES:
-            raise UserError(unknown_key(key, RULES))
+            _check_other(key)
+            continue
         if not RULES[key].passes(value):
             raise UserError(f"{key}={_shown(value)} is not allowed: expected {RULES[key].allowed}")
     data = config["data"]
@@ -159,6 +174,21 @@ def validate(config: Mapping[str, Any]) -> None:
     _check_place(data)
     if "ranking" in config:
         _check_ranking_metric(config["ranking"]["metric"], config["evaluation"]["metrics"])
+
+
+def is_trainer_argument(key: str) -> bool:
+    """Whether a key without a rule is left to Lightning's Trainer."""
+    return key.startswith("trainer.") and key not in RULES
+
+
+def _check_other(key: str) -> None:
+    if not is_trainer_argument(key):
+        raise UserError(unknown_key(key, RULES))
+    name = key.split(".")[1]
+    if name in _OURS:
+        raise UserError(f"{key}: is set by xairank, not by you; remove it")
+    if name == "logger":
+        raise UserError(f"{key}: is not a key of the trainer here; choose a logger with logger=tensorboard or wandb")
 
 
 def _check_ranking_metric(metric: str, metrics: Iterable[str]) -> None:

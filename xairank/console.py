@@ -41,7 +41,7 @@ def print_error(error: UserError) -> None:
 
 def file_error(error: OSError) -> UserError:
     """What the system refused, in our form."""
-    return UserError(f"{error.filename}: {error.strerror}; mend its permissions, its place or its name")
+    return UserError(f"{error.filename}: {error.strerror}; check its permissions, its place and its name")
 
 
 def command(main: Callable[P, None]) -> Callable[P, None]:
@@ -50,8 +50,10 @@ def command(main: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(main)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            main(*args, **kwargs)
-            sys.stdout.flush()  # so that a closed pipe, as of `| head`, is met here
+            try:
+                main(*args, **kwargs)
+            finally:
+                sys.stdout.flush()  # so that a closed pipe, as of `--help | head`, is met here
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more as it ends
             sys.exit(141)  # as a shell reports a program that SIGPIPE ended
@@ -64,7 +66,7 @@ def command(main: Callable[P, None]) -> Callable[P, None]:
             print_error(file_error(error))
             sys.exit(2)
         except KeyboardInterrupt:
-            print("xairank: stopped; the same command goes on from here", file=sys.stderr, flush=True)
+            print("xairank: stopped; run the same command again to resume", file=sys.stderr, flush=True)
             sys.exit(130)
 
     return run

@@ -5,98 +5,108 @@ Only what ``--help`` and ``--cfg job`` need is imported here; the rest comes whe
 
 import os
 import sys
-import traceback
+from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hydra
-from hydra.core.hydra_config import HydraConfig
+from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException
-from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from xairank.config import CONFIGURATION, composition_message, require_keys, validate
-from xairank.console import command, console, print_error
+from xairank.config import CONFIGURATION, composition_message, is_trainer_argument
+from xairank.console import command, print_error
 from xairank.errors import UserError
 
-# Hydra would print its own words around an exception, so a user's mistakes are collected here and told by main().
+if TYPE_CHECKING:
+    from xairank.experiment.jobs import Job
+
+
+# Hydra would print its own words around an exception, so a single run's mistake is left here for main().
 _mistakes: list[UserError] = []
-_failures: list[str] = []  # of a sweep, a line a run
 
 
 @hydra.main(config_path=str(CONFIGURATION), config_name="train", version_base="1.3")
 def _job(config: DictConfig) -> None:
-    job = HydraConfig.get()
-    try:
-        run(config, list(job.overrides.task))
-    except UserError as error:
-        if job.mode != RunMode.MULTIRUN:
-            _mistakes.append(error)
-            return
-        print_error(error)  # at once; the other runs of the sweep go on
-        _failures.append(f"{job.job.override_dirname}: {error}")
-    except Exception as error:
-        if job.mode != RunMode.MULTIRUN:
-            raise
-        traceback.print_exc()
-        _failures.append(f"{job.job.override_dirname}: {type(error).__name__}: {error}")
+    # Imported here: joblib's launcher pickles this function with whatever else it names.
+    from xairank.experiment.task import execute
 
-
-def run(config: DictConfig, overrides: list[str]) -> Path:
-    """Trains, explains and ranks by ``config``, or leaves a complete run as it is.
-
-    Args:
-        config: As composed by Hydra.
-        overrides: The overrides that name the run's folder.
-
-    Returns:
-        The run folder.
-
-    Raises:
-        UserError: A value, a file or a folder that the user must mend.
-    """
-    resolved = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    assert isinstance(resolved, dict)
-    plain = {str(key): value for key, value in resolved.items()}
-    require_keys(plain)
-    validate(plain)
-    from xairank.runs.folder import RunFolder, run_label
-
-    folder = RunFolder(Path("multirun") / plain["name"] / run_label(overrides, plain["seed"]), plain)
-    if folder.complete:
-        folder.claim()
-        console.print(f"{folder.path}: complete, skipped", highlight=False, soft_wrap=True)
-        if HydraConfig.get().mode != RunMode.MULTIRUN:  # whoever repeats a single run wants to see what it found
-            from xairank.experiment.summary import print_run
-
-            print_run(console, folder.path, plain)
-        return folder.path
-    from xairank.experiment.run import run_experiment
-
-    try:
-        run_experiment(folder)
-    except Exception as error:
-        if HydraConfig.get().mode == RunMode.MULTIRUN:  # a single run tells its user, a sweep also its folder
-            folder.fail(str(error) if isinstance(error, UserError) else traceback.format_exc())
-        raise
-    return folder.path
+    if mistake := execute(config):
+        _mistakes.append(mistake)
 
 
 @command
 def main() -> None:
     """Runs Hydra; what it finds wrong becomes one line."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hands us the exception instead of a printed trace
+    sys.argv[1:] = _arguments(sys.argv[1:])
     _mistakes.clear()
-    _failures.clear()
+    jobs = _plan()
     try:
         _job()
+    except UserError:  # of a sweep that could not be planned
+        raise
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(composition_message(error)) from None
+    except Exception as error:
+        if not jobs:
+            raise
+        print_error(UserError(f"the launcher failed: {type(error).__name__}: {error}"))
     if _mistakes:
         raise _mistakes[0]
-    if _failures:
-        print(f"xairank: {len(_failures)} runs of the sweep failed:", *_failures, sep="\n  ", file=sys.stderr)
-        sys.exit(2)
+    _report_failures(jobs or [])
+
+
+def _arguments(given: Sequence[str]) -> list[str]:
+    """The arguments as Hydra takes them.
+
+    It takes ``-m`` behind all overrides only, and an argument of Lightning's Trainer that the configuration does not
+    list only as ``++trainer.x=1``.
+    """
+    sweep = [argument for argument in given if argument in ("-m", "--multirun")]
+    others = [argument for argument in given if argument not in sweep]
+    opened = [f"++{one}" if "=" in one and is_trainer_argument(one.partition("=")[0]) else one for one in others]
+    return [*opened, *sweep]
+
+
+def _plan() -> "list[Job] | None":
+    """The jobs of the sweep that the command asks for, checked; None for a single run and what cannot be planned."""
+    arguments, _ = get_args_parser().parse_known_args()
+    if not _is_sweep(arguments):
+        return None
+    from xairank.experiment.jobs import check_jobs, plan
+
+    extra = [f"hydra.searchpath=[{Path(arguments.config_dir).resolve()}]"] if arguments.config_dir else []
+    jobs = plan(
+        [*arguments.overrides, *extra],
+        config_dir=arguments.config_path or str(CONFIGURATION),
+        config_name=arguments.config_name or "train",
+    )
+    if jobs:
+        check_jobs(jobs)
+    return jobs
+
+
+def _is_sweep(arguments: Namespace) -> bool:
+    asked = arguments.help or arguments.hydra_help or arguments.cfg or arguments.info or arguments.shell_completion
+    return not asked and (arguments.multirun or "hydra.mode=MULTIRUN" in arguments.overrides)
+
+
+def _report_failures(jobs: "Sequence[Job]") -> None:
+    """Ends with status 2 where a run has no result, with a line for each reason."""
+    common = set(jobs[0].overrides).intersection(*(job.overrides for job in jobs)) if len(jobs) > 1 else set()
+    failed: dict[str, list[str]] = {}
+    for job in jobs:
+        if failure := job.failure:
+            failed.setdefault(failure, []).append(",".join(one for one in job.overrides if one not in common))
+    if not failed:
+        return
+    number = sum(map(len, failed.values()))
+    lines = [f"{'; '.join(names)}: {failure}" for failure, names in failed.items()]
+    print(f"xairank: {number} of {len(jobs)} runs of the sweep failed:", *lines, sep="\n  ", file=sys.stderr)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

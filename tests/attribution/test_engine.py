@@ -155,8 +155,8 @@ def test_a_map_of_one_s_own_method_is_checked_too():
     def broken(model, images, targets):
         return images.mean(dim=1) / torch.tensor([1.0, 1.0, 0.0]).view(-1, 1, 1)
 
+    methods = {"saliency": METHODS["saliency"], "broken": broken}
     with pytest.raises(NonFiniteError, match="broken: the map of image 2 holds NaN or infinite values"):
-        methods = {"saliency": METHODS["saliency"], "broken": broken}
         explain(methods, network("resnet18"), images_and_targets(3)[0], batch_limit=3)
 
 

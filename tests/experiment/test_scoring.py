@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 import torch
 
-from xairank.attribution import GradCAM, IntegratedGradients, freeze
+from xairank.attribution import GradCAM, IntegratedGradients, NonFiniteError, freeze
 from xairank.data.datamodule import Batch
-from xairank.evaluation import topk_overlap
+from xairank.errors import UserError
+from xairank.evaluation import Metric, TopKIoU, TopKOverlap, topk_overlap
+from xairank.experiment import scoring
 from xairank.experiment.scoring import exclusion_reasons, score_samples
 from xairank.models import EncoderDecoder
 from xairank.models.encoder import create_encoder
@@ -36,6 +38,7 @@ def data(model):
     table = pd.DataFrame(
         {"sample": [f"x/{i:03}" for i in range(COUNT)], "label": [CLASSES[i] for i in labels], "split": "test"}
     )
+    table["case"] = table["sample"].replace("x/008", "x/007")  # near-duplicates
     batches = [
         Batch(*parts) for parts in zip(*(t.split(5) for t in (images, masks, labels, torch.arange(COUNT))), strict=True)
     ]
@@ -43,15 +46,26 @@ def data(model):
 
 
 METHODS = {"gradcam": GradCAM(), "integrated_gradients": IntegratedGradients(n_steps=3)}
+METRICS = {"topk_overlap": TopKOverlap(), "iou": TopKIoU()}
 
 
-def scored(model, data, batch_limit=4, keep=False):
+def scored(model, data, batch_limit=4, keep=False, methods=METHODS, metrics=METRICS, done=()):
     batches, table, *_ = data
-    done = []
-    predict_masks = (lambda images: model(images)[1].detach().sigmoid()) if keep else None
+    count = []
+    excluded = []
     frozen = freeze(model, batches[0].images, batch_limit=batch_limit)
-    result = score_samples(frozen, batches, table, CLASSES, METHODS, predict_masks=predict_masks, advance=done.append)
-    return pd.concat(result.scores), pd.concat(result.excluded), result.maps, sum(done)
+    parts = list(
+        score_samples(
+            *(frozen, batches, table, CLASSES, methods, metrics),
+            predict_masks=(lambda images: model(images)[1].detach().sigmoid()) if keep else None,
+            excluded=excluded,
+            done=done,
+            advance=count.append,
+        )
+    )
+    maps = [part.maps for part in parts if part.maps is not None]
+    scores = pd.concat([part.scores for part in parts], ignore_index=True)
+    return scores, pd.concat(excluded), maps, sum(count)
 
 
 def test_every_sample_is_ranked_or_excluded_and_counted_once(model, data):
@@ -108,3 +122,70 @@ def test_kept_maps_are_those_that_were_scored(model, data):
             for number, method in enumerate(part.methods):
                 found = topk_overlap(torch.from_numpy(part.maps[position, number])[None].double(), masks[index][None])
                 assert found.item() == overlaps[method]
+
+
+def test_columns_are_metrics_by_entry_then_chance_then_diagnostics(model, data):
+    scores, excluded, *_ = scored(model, data)
+    _, table, _, masks = data
+    assert scores.columns.tolist() == [
+        *("split", "sample", "case", "label", "predicted", "probability", "k", "n_pixels", "method"),
+        *("topk_overlap", "iou", "topk_overlap_chance", "completeness_error", "n_steps"),
+    ]
+    assert excluded.columns.tolist() == ["split", "sample", "case", "label", "predicted", "reason"]
+    indices = [int(sample[-3:]) for sample in scores["sample"]]
+    assert scores["topk_overlap_chance"].tolist() == pytest.approx([masks[i].float().mean().item() for i in indices])
+    assert scores["iou"].tolist() == pytest.approx((scores["topk_overlap"] / (2 - scores["topk_overlap"])).tolist())
+    cases = table.set_index("sample")["case"]
+    assert scores["case"].tolist() == cases[scores["sample"]].tolist()
+
+
+def test_what_is_done_is_left_out_and_the_rest_is_bit_by_bit_the_same(model, data):
+    whole, *_ = scored(model, data)
+    done = whole["sample"].unique()[:4].tolist()  # a part of the batch limit, as a stopped run leaves it
+    rest, excluded, _, count = scored(model, data, done=done)
+    expected = whole[~whole["sample"].isin(done)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(rest, expected, check_exact=True)
+    assert len(excluded) + len(done) + rest["sample"].nunique() == COUNT
+    assert count == COUNT
+
+
+def test_class_activations_come_by_method(model, data):
+    *_, parts, _ = scored(model, data, keep=True, methods={**METHODS, "again": GradCAM()})
+    for part in parts:
+        assert list(part.class_activation) == ["gradcam", "again"]
+        np.testing.assert_array_equal(part.class_activation["gradcam"], part.class_activation["again"])
+
+
+class Broken(Metric):
+    def __init__(self, value):
+        self.value = value
+
+    def __call__(self, maps, masks):
+        return self.value(masks)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (
+            lambda masks: masks.flatten(1).double().mean(1) * float("nan"),
+            r"gives nan for x/\d+ and gradcam; a metric must",
+        ),
+        (lambda masks: masks.double().mean(), r"gives values of shape \(\), expected one an image, \(4,\)"),
+    ],
+)
+def test_a_metric_that_cannot_be_ranked_is_named(model, data, value, message):
+    with pytest.raises(UserError, match=rf"^evaluation.metrics.mine: {message}"):
+        scored(model, data, metrics={"mine": Broken(value)})
+
+
+def test_a_map_with_nan_is_named_by_sample_and_method(model, data, monkeypatch):
+    def explain(methods, model, images, targets):
+        raise NonFiniteError("gradcam", 2)
+
+    third = scored(model, data)[0]["sample"].unique()[2]
+    monkeypatch.setattr(scoring, "explain", explain)
+    with pytest.raises(
+        UserError, match=rf"^attribution.methods.gradcam: NaN or infinite values in the map of {third};"
+    ):
+        scored(model, data)

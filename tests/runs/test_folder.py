@@ -1,85 +1,19 @@
-import copy
 import json
 
 import pandas as pd
 import pytest
 import yaml
 
+from tests.runs.test_identity import changed
 from tests.test_config import composed
 from xairank.errors import UserError
-from xairank.runs.folder import RunFolder, identity, run_label
+from xairank.runs.folder import FORMAT, RunFolder
+from xairank.runs.identity import identity
 
 
 @pytest.fixture(scope="module")
 def config():
     return composed("data=synthetic")
-
-
-def changed(config, key, value):
-    config = copy.deepcopy(config)
-    *groups, name = key.split(".")
-    place = config
-    for group in groups:
-        place = place[group]
-    place[name] = value
-    return config
-
-
-@pytest.mark.parametrize(
-    ("overrides", "label"),
-    [
-        ([], "seed=42"),
-        (["seed=42"], "seed=42"),
-        (["name=x", "data.root=/a/b", "model.encoder_weights=/a/b.pth", "experiment=demo"], "seed=42"),
-        (["seed=42", "model.beta=0"], "model.beta=0,seed=42"),
-        (["model.encoder=resnet18", "data=synthetic"], "data=synthetic,model.encoder=resnet18,seed=42"),
-        (["+model.extra=a/b c"], "model.extra=a-b-c,seed=42"),
-    ],
-)
-def test_a_folder_is_named_by_its_overrides(overrides, label):
-    assert run_label(overrides, 42) == label
-
-
-def test_a_very_long_label_is_cut_and_stays_unique():
-    labels = {run_label([f"data.category={'x' * 300}{end}"], 1) for end in "ab"}
-    assert len(labels) == 2
-    assert max(map(len, labels)) < 200
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("name", "other"),
-        ("data.root", "/elsewhere"),
-        ("data.table", "elsewhere.csv"),
-        ("data.num_workers", 0),
-        ("logger", {"_target_": "x"}),
-    ],
-)
-def test_places_are_not_part_of_the_identity(config, key, value):
-    assert identity(changed(config, key, value)) == identity(config)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("seed", 43),
-        ("model.beta", 0.5),
-        ("data.fold", 1),
-        ("data.synthetic.seed", 1),
-        ("attribution.methods", {"gradcam": {"_target_": "xairank.attribution.GradCAM"}}),
-        ("ranking.ties", "first"),
-    ],
-)
-def test_everything_else_is_part_of_the_identity(config, key, value):
-    assert identity(changed(config, key, value)) != identity(config)
-
-
-def test_the_place_of_a_weight_file_does_not_count_but_its_name_does(config):
-    here, there, other = (
-        identity(changed(config, "model.encoder_weights", p)) for p in ("a/w.pth", "b/w.pth", "a/v.pth")
-    )
-    assert here == there != other
 
 
 def test_a_run_is_complete_if_and_only_if_its_record_says_so(tmp_path, config):
@@ -90,14 +24,21 @@ def test_a_run_is_complete_if_and_only_if_its_record_says_so(tmp_path, config):
     assert not folder.complete
     folder.finish({"seconds": {}})
     assert folder.complete
-    assert json.loads((tmp_path / "run" / "run.json").read_text())["identity"] == identity(config)
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record == {
+        "status": "complete",
+        "format": FORMAT,
+        "identity": identity(config),
+        "weights": None,
+        "seconds": {},
+    }
     assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text()) == config
 
 
 def test_a_folder_of_another_configuration_is_refused_with_the_difference(tmp_path, config):
     RunFolder(tmp_path / "run", config).claim()
     RunFolder(tmp_path / "run", changed(config, "data.root", "/moved")).claim()
-    with pytest.raises(UserError, match=r"another configuration \(model.beta=1.0 there, 2.0 here\)"):
+    with pytest.raises(UserError, match=r"another configuration \(model.beta=1 there, 2 here\)"):
         RunFolder(tmp_path / "run", changed(config, "model.beta", 2.0)).claim()
 
 
@@ -136,3 +77,64 @@ def test_a_failure_is_not_told_in_the_folder_of_another_run(tmp_path, config):
     RunFolder(tmp_path / "run", config).claim()
     RunFolder(tmp_path / "run", changed(config, "model.beta", 7)).fail("belongs to another")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.yaml"]
+
+
+WEIGHTS = "a" * 64
+
+
+def test_a_folder_begun_with_other_weights_is_refused(tmp_path, config):
+    begun = RunFolder(tmp_path / "run", config, WEIGHTS)
+    begun.claim(data="d")
+    RunFolder(tmp_path / "run", config, WEIGHTS).claim(data="d")
+    with pytest.raises(UserError, match=r"another configuration \(weights=aaaaaaaa there, bbbbbbbb here\)"):
+        RunFolder(tmp_path / "run", config, "b" * 64).claim(data="d")
+    begun.finish({})
+    with pytest.raises(UserError, match=r"weights=aaaaaaaa there, None here"):
+        RunFolder(tmp_path / "run", config).check_owner()
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["weights"] == WEIGHTS
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_configuration_edited_in_the_folder_is_noticed(tmp_path, config, complete):
+    folder = RunFolder(tmp_path / "run", config)
+    folder.claim(data="d")
+    if complete:
+        folder.finish({})
+    path = tmp_path / "run" / "config.yaml"
+    path.write_text(yaml.safe_dump(changed(config, "model.beta", 5)))
+    with pytest.raises(
+        UserError, match=r"config.yaml: was changed after this run began \(model.beta=5 there, 1 here\)"
+    ):
+        folder.claim()
+    # Nor is the folder the edited configuration's.
+    with pytest.raises(UserError, match=r"config.yaml: was changed after the run in this folder began"):
+        RunFolder(tmp_path / "run", changed(config, "model.beta", 5)).claim()
+
+
+def test_a_run_of_another_version_is_refused_in_one_line(tmp_path, config):
+    folder = RunFolder(tmp_path / "run", config)
+    folder.claim()
+    (tmp_path / "run" / "run.json").write_text(json.dumps({"status": "complete", "format": 1, "identity": "x"}))
+    with pytest.raises(UserError, match=r"run: holds a run of format 1, of another version .* name=..., or delete"):
+        folder.claim()
+
+
+def test_a_run_goes_on_with_the_data_it_began_with_only(tmp_path, config):
+    folder = RunFolder(tmp_path / "run", config)
+    folder.claim(data="one")
+    folder.claim(data="two")  # nothing is trained yet
+    folder.checkpoint.write_text("weights")
+    folder.claim(data="two")
+    with pytest.raises(UserError, match="the images, masks or split have changed since this run began"):
+        folder.claim(data="one")
+
+
+def test_a_complete_run_can_be_amended_and_stays_complete(tmp_path, config):
+    folder = RunFolder(tmp_path / "run", config)
+    folder.claim()
+    folder.finish({"seconds": {"training": 1}, "classes": ["a"]})
+    folder.amend({"seconds": {"training": 1, "maps": 2}})
+    assert folder.complete
+    assert folder.record["seconds"] == {"training": 1, "maps": 2}
+    assert folder.record["classes"] == ["a"]
+    folder.claim()

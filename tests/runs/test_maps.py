@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from xairank.errors import UserError
+from xairank.runs import maps as maps_file
 from xairank.runs.maps import Maps, join_maps, read_maps, write_maps
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False, width=32, allow_subnormal=True)
@@ -34,7 +35,9 @@ def make_maps(attributions: NDArray[np.float32], *, class_activation: bool = Tru
         images=np.repeat(smooth[None].astype(np.uint8), n, axis=0),
         masks=generator.random((n, height, width)) < 0.3,
         predicted_masks=generator.random((n, height, width), dtype=np.float32),
-        class_activation=generator.random((n, 7, 7), dtype=np.float32) if class_activation else None,
+        class_activation={
+            name: generator.random((n, 7, 7), dtype=np.float32) for name in ("method_0", "other") if class_activation
+        },
     )
 
 
@@ -111,7 +114,9 @@ def test_everything_else_comes_back(tmp_path: Path) -> None:
         assert getattr(found, name) == getattr(maps, name)
     np.testing.assert_array_equal(found.masks, maps.masks)
     np.testing.assert_array_equal(found.probability, maps.probability)
-    np.testing.assert_array_equal(found.class_activation, maps.class_activation)
+    assert list(found.class_activation) == ["method_0", "other"]
+    for name, values in maps.class_activation.items():
+        np.testing.assert_array_equal(found.class_activation[name], values)
     assert found.images.dtype == np.uint8
     assert np.abs(found.images.astype(int) - maps.images).max() <= 4
     assert found.predicted_masks.dtype == np.float32
@@ -120,7 +125,7 @@ def test_everything_else_comes_back(tmp_path: Path) -> None:
 
 def test_without_class_activation(tmp_path: Path) -> None:
     write_maps(tmp_path / "maps.npz", make_maps(np.ones((1, 1, 16, 16), np.float32), class_activation=False))
-    assert read_maps(tmp_path / "maps.npz").class_activation is None
+    assert read_maps(tmp_path / "maps.npz").class_activation == {}
 
 
 def test_a_run_without_ranked_images(tmp_path: Path) -> None:
@@ -161,17 +166,51 @@ def test_missing_or_damaged_file_is_one_line(tmp_path: Path) -> None:
         read_maps(path)
 
 
-def test_join_maps_keeps_order_and_every_field() -> None:
-    first = make_maps(np.random.default_rng(6).random((2, 2, 16, 16), dtype=np.float32))
-    second = replace(make_maps(np.ones((1, 2, 16, 16), np.float32)), samples=["hole/000"], labels=["hole"])
-    joined = join_maps([first, second])
-    assert joined.samples == ["crack/000", "crack/001", "hole/000"]
-    assert joined.labels == ["crack", "crack", "hole"]
-    assert joined.methods == first.methods
-    np.testing.assert_array_equal(joined.maps[2:], second.maps)
-    assert {len(getattr(joined, name)) for name in ("probability", "images", "masks", "class_activation")} == {3}
+def parts_of(maps: Maps, *sizes: int) -> list[Maps]:
+    """The samples of ``maps`` in parts of these sizes."""
+    parts, start = [], 0
+    for size in sizes:
+        rows = slice(start, start + size)
+        texts = {name: getattr(maps, name)[rows] for name in ("splits", "samples", "labels", "predicted")}
+        arrays = {
+            name: getattr(maps, name)[rows] for name in ("probability", "maps", "images", "masks", "predicted_masks")
+        }
+        activation = {name: values[rows] for name, values in maps.class_activation.items()}
+        parts.append(replace(maps, **texts, **arrays, class_activation=activation))
+        start += size
+    return parts
 
 
-def test_join_maps_without_class_activation() -> None:
-    part = make_maps(np.ones((1, 1, 8, 8), np.float32), class_activation=False)
-    assert join_maps([part, part]).class_activation is None
+@pytest.mark.parametrize("sizes", [(7,), (3, 4), (1, 5, 1)])
+def test_parts_join_to_the_file_of_the_whole_bit_by_bit(tmp_path: Path, sizes: tuple[int, ...]) -> None:
+    maps = make_maps(np.random.default_rng(6).random((7, 3, 16, 16), dtype=np.float32))
+    write_maps(tmp_path / "whole.npz", maps)
+    paths = [tmp_path / f"{number}.npz" for number in range(len(sizes))]
+    for path, part in zip(paths, parts_of(maps, *sizes), strict=True):
+        write_maps(path, part, compressed=False)
+    join_maps(tmp_path / "joined.npz", paths)
+    assert (tmp_path / "joined.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
+
+
+def test_a_damaged_part_is_named_and_leaves_no_joined_file(tmp_path: Path) -> None:
+    (tmp_path / "0.npz").write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"0\.npz: not a readable maps file"):
+        join_maps(tmp_path / "joined.npz", [tmp_path / "0.npz"])
+    assert [path.name for path in tmp_path.iterdir()] == ["0.npz"]
+
+
+def test_single_samples_are_read_without_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    maps = make_maps(np.random.default_rng(7).random((5, 2, 16, 16), dtype=np.float32))
+    write_maps(tmp_path / "maps.npz", maps)
+    whole = read_maps(tmp_path / "maps.npz")
+    decoded = []
+    decode = maps_file.decode_map
+    monkeypatch.setattr(maps_file, "decode_map", lambda *map_: decoded.append(1) or decode(*map_))
+    found = read_maps(tmp_path / "maps.npz", ["crack/003", "crack/001"])
+    assert len(decoded) == 2 * 2
+    assert found.samples == ["crack/003", "crack/001"]
+    for name in ("maps", "images", "masks", "predicted_masks", "probability"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(whole, name)[[3, 1]])
+    np.testing.assert_array_equal(found.class_activation["other"], maps.class_activation["other"][[3, 1]])
+    with pytest.raises(KeyError, match="crack/999"):
+        read_maps(tmp_path / "maps.npz", ["crack/999"])

@@ -1,70 +1,113 @@
-"""The table a run ends with: how the methods did, on how many images, and what was left out."""
+"""The table a run ends with: how the methods did, on how many images, what was left out, what is at chance."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from xairank.ranking.wins import FEWEST_CASES, Ties, win_shares
+from xairank.names import count
+from xairank.ranking.chance import at_chance
+from xairank.ranking.statistics import summarize_methods
+from xairank.ranking.wins import FEWEST_CASES, Ties
+from xairank.runs.folder import RunFolder
+from xairank.schema import SPLITS, MethodFacts, MetricFacts, method_facts, metric_facts
 
 
-def summarize(scores: pd.DataFrame, methods: Sequence[str], ties: Ties) -> pd.DataFrame:
-    """A row a split and method: ``mean_overlap``, ``win_rate`` and ``n_images``, both of them means over images."""
-    table = scores.assign(win=win_shares(scores, "topk_overlap", ties=ties, methods=methods))
-    grouped = table.groupby(["split", "method"], sort=False)
-    return grouped.agg(
-        mean_overlap=("topk_overlap", "mean"), win_rate=("win", "mean"), n_images=("sample", "nunique")
-    ).reset_index()
+def print_run(console: Console, folder: RunFolder) -> None:
+    """Prints the summary of a complete run from its files."""
+    record, ranking = folder.record, folder.config["ranking"]
+    scores = pd.read_parquet(folder.path / "scores.parquet")
+    excluded = pd.read_csv(folder.path / "excluded.csv", keep_default_na=False)
+    metric = ranking["metric"]
+    print_summary(
+        console, scores, excluded, method_facts(record), metric, metric_facts(record)[metric], ranking["ties"]
+    )
+
+
+def print_summary(
+    console: Console,
+    scores: pd.DataFrame,
+    excluded: pd.DataFrame,
+    methods: Mapping[str, MethodFacts],
+    metric: str,
+    facts: MetricFacts,
+    ties: Ties,
+) -> None:
+    """Prints :func:`xairank.ranking.statistics.summarize_methods` of each split, and what a reader must know.
+
+    Args:
+        console: Where to.
+        scores: Of a run.
+        excluded: Of the same run.
+        methods: In the order of ``ties=first``.
+        metric: The one that decides.
+        facts: Of the metric.
+        ties: How ties share a win.
+    """
+    if scores.empty:
+        console.print("No image could be ranked; train longer, or see excluded.csv.")
+        _print_excluded(console, excluded)
+        return
+    summaries = {
+        split: summarize_methods(rows, metric, facts, ties, methods=list(methods))
+        for split in SPLITS
+        if len(rows := scores[scores["split"] == split])
+    }
+    console.print(_table(summaries, methods, facts))
+    _print_excluded(console, excluded)
+    labels = {name: some.label for name, some in methods.items()}
+    for split, summary in summaries.items():
+        cases = summary["n_cases"].max()
+        if cases < FEWEST_CASES:
+            console.print(f"{count(cases, 'case')} cannot conclude anything about the {split} split.", highlight=False)
+        if sentence := at_chance(summary, labels, higher_is_better=facts.higher_is_better):
+            console.print(f"{SPLITS[split]}: {sentence}", highlight=False, markup=False, soft_wrap=True)
+    chances = ", ".join(f"{summary['chance'].iloc[0]:.3f} ({split})" for split, summary in summaries.items())
+    if not pd.concat(summaries.values())["chance"].isna().any():
+        console.print(f"A random map scores {chances}.", highlight=False)
+    console.print("One seed is one draw: rank over several seeds.")
 
 
 def excluded_counts(excluded: pd.DataFrame, split: str) -> str:
     """How many images of a split were not ranked, by reason, in words."""
     counts = excluded.loc[excluded["split"] == split, "reason"].value_counts()
-    return ", ".join(f"{count} {str(reason).replace('_', ' ')}" for reason, count in counts.items()) or "none"
+    return ", ".join(f"{number} {str(reason).replace('_', ' ')}" for reason, number in counts.items()) or "none"
 
 
-def print_run(console: Console, folder: Path, config: Mapping[str, Any]) -> None:
-    """Prints the summary of a complete run from its files."""
-    scores, excluded = pd.read_parquet(folder / "scores.parquet"), pd.read_csv(folder / "excluded.csv")
-    print_summary(console, scores, excluded, list(config["attribution"]["methods"]), config["ranking"]["ties"])
-
-
-def print_summary(
-    console: Console, scores: pd.DataFrame, excluded: pd.DataFrame, methods: Sequence[str], ties: Ties
-) -> None:
-    """Prints :func:`summarize`, the best value of each split in bold, and beneath it what a reader must know."""
-    if scores.empty:
-        console.print("No image could be ranked; train longer, or see excluded.csv.")
-        _print_excluded(console, excluded)
-        return
-    summary = summarize(scores, methods, ties)
-    table = Table(title="Top-K Overlap with the defect mask", title_justify="left", pad_edge=False)
+def _table(summaries: Mapping[str, pd.DataFrame], methods: Mapping[str, MethodFacts], facts: MetricFacts) -> Table:
+    """A row a split and method; the best score and win rate of each split in bold."""
+    title = f"{facts.label} with the defect mask, and its 95 % interval"
+    table = Table(title=title, title_justify="left", pad_edge=False)
     for column in ("Split", "Method"):
         table.add_column(column)
-    for column in ("Mean overlap", "Win rate", "Images ranked"):
+    for column in (facts.label, "Win rate", "Images ranked"):
         table.add_column(column, justify="right")
-    for split in summary["split"].unique():
-        rows = summary[summary["split"] == split]
-        best = rows[["mean_overlap", "win_rate"]].max()
-        for number, row in enumerate(rows.itertuples()):
-            cells = [
-                f"[bold]{value:.3f}[/bold]" if value == best[name] else f"{value:.3f}"
-                for name, value in (("mean_overlap", row.mean_overlap), ("win_rate", row.win_rate))
-            ]
-            table.add_row(split if number == 0 else "", str(row.method), *cells, str(row.n_images))
+    for split, summary in summaries.items():
+        best_score = summary["score"].max() if facts.higher_is_better else summary["score"].min()
+        best_rate = summary["win_rate"].max()
+        for number, row in enumerate(summary.to_dict("records")):
+            interval = "" if pd.isna(row["score_low"]) else f" [{row['score_low']:.3f}, {row['score_high']:.3f}]"
+            table.add_row(
+                split if number == 0 else "",
+                methods[row["method"]].label,
+                _strong(row["score"], best_score) + interval.replace("[", r"\["),
+                _strong(row["win_rate"], best_rate),
+                _counted(row["n_images"], row["n_cases"]),
+            )
         table.add_section()
-    console.print(table)
-    _print_excluded(console, excluded)
-    for split in summary["split"].unique():
-        if (n_images := summary.loc[summary["split"] == split, "n_images"].max()) < FEWEST_CASES:
-            console.print(f"{n_images} images are too few to conclude anything about the {split} split.")
-    chance = (scores["k"] / scores["n_pixels"]).mean()
-    console.print(f"Chance overlap: {chance:.3f}. One seed is one draw: rank over several seeds.", highlight=False)
+    return table
+
+
+def _strong(value: float, best: float) -> str:
+    return f"[bold]{value:.3f}[/bold]" if value == best else f"{value:.3f}"
+
+
+def _counted(n_images: int, n_cases: int) -> str:
+    """Images, and cases where near-duplicates make them fewer."""
+    return str(n_images) if n_cases == n_images else f"{n_images} ({count(n_cases, 'case')})"
 
 
 def _print_excluded(console: Console, excluded: pd.DataFrame) -> None:
-    for split in ("train", "test"):
+    for split in SPLITS:
         console.print(f"Not ranked, {split}: {excluded_counts(excluded, split)}.", highlight=False)

@@ -71,9 +71,10 @@ class MultitaskModule(pl.LightningModule):
         self.test_accuracy = accuracy.clone(prefix="test_")
 
     def training_step(self, batch: ImagesMasksLabels) -> Tensor:
-        """The total loss of a batch, with dropout by (seed, step) alone, so that a resumed run continues exactly."""
+        """The total loss of a batch, with dropout by (seed, batch) alone, so that a resumed run continues exactly."""
         # Not at the epoch's start: Lightning leaves that hook out in the first epoch after resuming.
-        torch.manual_seed(int(np.random.SeedSequence([self.seed, self.global_step]).generate_state(1)[0]))
+        batch_number = self.trainer.fit_loop.total_batch_idx
+        torch.manual_seed(int(np.random.SeedSequence([self.seed, batch_number]).generate_state(1)[0]))
         return self._step(batch, "train", self.train_accuracy)
 
     def validation_step(self, batch: ImagesMasksLabels) -> None:

@@ -1,64 +1,24 @@
-"""One finished run is one folder: its name, its identity, its files, and when it is complete.
+"""One finished run is one folder: claims it, writes its files, says when it is complete.
 
-The identity of a run is its resolved configuration, less what only says where things are or what is logged. A folder
-holds one identity for ever; ``run.json`` with ``"status": "complete"`` is written last.
+A folder holds one identity for ever; ``run.json`` with ``"status": "complete"`` is written last.
 """
 
-import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
 
-from xairank.config import flatten
 from xairank.errors import UserError
 from xairank.files import atomic, remove_leftovers, write_text
+from xairank.runs.identity import NOT_IDENTITY as NOT_IDENTITY  # also had from here
+from xairank.runs.identity import determining, identity
 
 FORMAT = 2
-# Where things are, how fast they are read and explained, what is kept and who is told: none of it changes a result. The
-# data in a place is identified by its name, data.category.
-NOT_IDENTITY = (
-    "name",
-    "data.root",
-    "data.download",
-    "data.table",
-    "data.images",
-    "data.masks",
-    "data.num_workers",
-    "attribution.batch_limit",
-    "attribution.keep_maps",
-    "logger",
-)
-_NOT_IN_LABEL = (*NOT_IDENTITY, "experiment", "trainer.accelerator", "model.encoder_weights")
-
-
-def run_label(overrides: Iterable[str], seed: int) -> str:
-    """The name of a run's folder: its overrides in alphabetical order, or ``seed=N`` where there are none.
-
-    Overrides of places (``data.root``, weight files) are left out, characters that folders cannot hold are replaced,
-    and a label too long for a file system ends in a hash of the whole.
-    """
-    chosen = dict(override.lstrip("+~").split("=", 1) for override in overrides if "=" in override)
-    chosen = {key: value for key, value in chosen.items() if key.split("@")[0] not in _NOT_IN_LABEL}
-    chosen["seed"] = str(seed)
-    label = ",".join(f"{key}={value}" for key, value in sorted(chosen.items()))
-    label = re.sub(r"[^\w.,=+\-\[\]]", "-", label)
-    if len(label) > 150:
-        label = f"{label[:130]}-{hashlib.sha256(label.encode()).hexdigest()[:12]},seed={seed}"
-    return label
-
-
-def identity(config: Mapping[str, Any]) -> str:
-    """SHA-256 (hexadecimal) of what determines a run's results."""
-    leaves = {key: value for key, value in flatten(config).items() if key not in NOT_IDENTITY}
-    if leaves.get("model.encoder_weights"):
-        leaves["model.encoder_weights"] = PurePath(leaves["model.encoder_weights"]).name
-    return hashlib.sha256(json.dumps(leaves, sort_keys=True).encode()).hexdigest()
 
 
 class RunFolder:
@@ -67,12 +27,14 @@ class RunFolder:
     Args:
         path: The folder; it is made by :meth:`claim`, not before.
         config: The resolved configuration, plain types only.
+        weights: What the encoder starts from, see :func:`identity`.
     """
 
-    def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, config: Mapping[str, Any], weights: str | None = None) -> None:
         self.path = path
         self.config = config
-        self.identity = identity(config)
+        self.weights = weights
+        self.identity = identity(config, weights)
 
     @property
     def checkpoint(self) -> Path:
@@ -80,14 +42,38 @@ class RunFolder:
         return self.path / "checkpoints" / "last.ckpt"
 
     @property
-    def _failure(self) -> Path:
+    def maps(self) -> Path:
+        """The maps, if they are kept."""
+        return self.path / "maps.npz"
+
+    @property
+    def failure(self) -> Path:
+        """Why the last attempt failed, in text; not there after one that did not."""
         return self.path / "error.txt"
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What ``run.json`` says; nothing where it is not there."""
+        return _read_json(self.path / "run.json")
 
     @property
     def complete(self) -> bool:
         """Whether the run is finished: ``run.json`` is there and says so."""
-        record = self.path / "run.json"
-        return record.is_file() and _read_json(record).get("status") == "complete"
+        return self.record.get("status") == "complete"
+
+    @property
+    def begun(self) -> bool:
+        """Whether a run was started in the folder."""
+        return (self.path / "config.yaml").is_file()
+
+    def check_owner(self) -> None:
+        """Compares this run with the one in the folder: with its record, and with its ``config.yaml``.
+
+        Raises:
+            UserError: The folder belongs to another configuration.
+        """
+        if self.begun:
+            self._compare(self.path / "config.yaml")
 
     def claim(self, data: str | None = None) -> None:
         """Makes the folder and its ``config.yaml``, or checks that both are this configuration's already.
@@ -95,21 +81,22 @@ class RunFolder:
         What a killed or failed attempt left behind is removed.
 
         Args:
-            data: A hash of the data, where it is known: a run must not go on with other data than it began with.
+            data: A hash of the data, where it is known: a run must not be resumed with other data.
 
         Raises:
             UserError: The folder belongs to another configuration or to other data, or cannot be made.
         """
-        record = self.path / "config.yaml"
-        if record.is_file():
-            self._check_owner(record)
+        if self.begun:
+            self.check_owner()
             self._check_data(data)
             for folder in (self.path, self.checkpoint.parent):
                 remove_leftovers(folder)
-            self._failure.unlink(missing_ok=True)
+            self.failure.unlink(missing_ok=True)
             return
         try:
-            write_text(record, yaml.safe_dump(dict(self.config), sort_keys=False, allow_unicode=True))
+            write_text(
+                self.path / "config.yaml", yaml.safe_dump(dict(self.config), sort_keys=False, allow_unicode=True)
+            )
             self._check_data(data)
         except OSError as error:
             raise UserError(f"{self.path}: cannot write the run folder ({error.strerror}); free the place") from None
@@ -118,7 +105,7 @@ class RunFolder:
         """Writes ``error.txt``, unless the folder belongs to another configuration; the next attempt removes it."""
         with suppress(UserError, OSError):
             self.claim()
-            write_text(self._failure, report.rstrip() + "\n")
+            write_text(self.failure, report.rstrip() + "\n")
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
         """Writes ``table`` atomically as Parquet or CSV, by the suffix of ``name``."""
@@ -134,43 +121,77 @@ class RunFolder:
 
     def finish(self, record: Mapping[str, Any]) -> None:
         """Writes ``run.json``; from now on the run is complete."""
-        whole = {"status": "complete", "format": FORMAT, "identity": self.identity, **record}
+        self._write_record({**self._begun(), **record})
+
+    def amend(self, changes: Mapping[str, Any]) -> None:
+        """Changes what ``run.json`` says of a complete run."""
+        self._write_record({**self.record, **changes})
+
+    def _write_record(self, record: Mapping[str, Any]) -> None:
+        whole = {"status": "complete", "format": FORMAT, **record}
         write_text(self.path / "run.json", json.dumps(whole, indent=2) + "\n")
 
+    def _begun(self) -> dict[str, Any]:
+        return {"identity": self.identity, "weights": self.weights}
+
+    @property
+    def _origin(self) -> Path:
+        return self.checkpoint.with_name("origin.json")
+
     def _check_data(self, data: str | None) -> None:
-        """Notes the data's hash once there is something to go on from, and compares it from then on."""
-        path = self.checkpoint.with_name("data.sha256")
+        """Records what the run starts from; once there is a checkpoint to resume from, compares it."""
         if data is None:
             return
         if not self.checkpoint.is_file():
-            write_text(path, data + "\n")
-        elif path.is_file() and path.read_text(encoding="utf-8").strip() != data:
+            write_text(self._origin, json.dumps({**self._begun(), "data": data}, indent=2) + "\n")
+        elif _read_json(self._origin).get("data", data) != data:
             raise UserError(
                 f"{self.path}: the images, masks or split have changed since this run began; choose another sweep with "
-                "name=..., or delete the folder to begin anew"
+                "name=..., or delete the folder to start over"
             )
 
-    def _check_owner(self, record: Path) -> None:
+    def _compare(self, path: Path) -> None:
+        begun = self.record or _read_json(self._origin)
+        if begun.get("format", FORMAT) != FORMAT:
+            raise UserError(
+                f"{self.path}: holds a run of format {begun['format']}, of another version of xairank (this one writes "
+                f"format {FORMAT}); choose another sweep with name=..., or delete the folder"
+            )
         try:
-            owner = yaml.safe_load(record.read_text(encoding="utf-8"))
-            found = flatten(owner)
+            owner = yaml.safe_load(path.read_text(encoding="utf-8"))
+            found = {**determining(owner), "weights": begun.get("weights", self.weights)}
         except (yaml.YAMLError, AttributeError, UnicodeDecodeError):
-            raise UserError(f"{record}: not a configuration; delete the folder {self.path} and run again") from None
-        if identity(owner) == self.identity:
-            return
-        wanted = flatten(self.config)
+            raise UserError(f"{path}: not a configuration; delete the folder {self.path} and run again") from None
+        wanted = {**determining(self.config), "weights": self.weights}
         keys = sorted(key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key))
-        keys = [key for key in keys if key not in NOT_IDENTITY]
-        shown = ", ".join(f"{key}={found.get(key)} there, {wanted.get(key)} here" for key in keys[:3])
-        raise UserError(
-            f"{self.path}: holds a run of another configuration ({shown}); choose another sweep with name=..., or "
-            "delete the folder"
-        )
+        shown = ", ".join(f"{key}={_short(found.get(key))} there, {_short(wanted.get(key))} here" for key in keys[:3])
+        recorded = begun.get("identity", self.identity)
+        if keys and recorded == self.identity and begun:
+            raise UserError(
+                f"{path}: was changed after this run began ({shown}); restore these keys, or delete the folder"
+            )
+        if keys:
+            raise UserError(
+                f"{self.path}: holds a run of another configuration ({shown}); choose another sweep with name=..., or "
+                "delete the folder"
+            )
+        if recorded != self.identity:
+            raise UserError(
+                f"{path}: was changed after the run in this folder began, which had another configuration; choose "
+                "another sweep with name=..., or delete the folder"
+            )
+
+
+def _short(value: object) -> object:
+    """A hash by its first digits."""
+    return value[:8] if isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) else value
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
     except (json.JSONDecodeError, UnicodeDecodeError):
-        raise UserError(f"{path}: not valid JSON; delete the file and run again to make it anew") from None
+        raise UserError(f"{path}: not valid JSON; delete the file and run again to write it again") from None
     return record if isinstance(record, dict) else {}

@@ -1,15 +1,17 @@
 """A run's ``maps.npz``: the attribution maps and images that figures and reports show, small and exact in order.
 
-A map is kept as the ranks of its pixels, which cost two bytes each and hold its top-K sets and ties exactly, and as a
-few hundred of its values, between which reading interpolates.
+A file is written sample by sample, joined from parts, and read whole or for a few samples; see
+:mod:`xairank.runs.map_encoding` for how a map is kept.
 """
 
 import io
 import zipfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +19,11 @@ from PIL import Image
 
 from xairank.errors import UserError
 from xairank.files import atomic
+from xairank.runs.map_encoding import Floats, decode_map, encode_map, from_bytes, joined, to_bytes, to_jpeg
 
-JPEG_QUALITY = 92
-VALUE_STEPS = 256
+_Unsigned = TypeVar("_Unsigned", np.uint8, np.uint32)
+_TEXTS = ("splits", "samples", "labels", "predicted", "methods")
 _ACTIVATION = "class_activation/"
-
-_Floats = NDArray[np.float32]
-_Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -50,153 +50,200 @@ class Maps:
     predicted: list[str]
     probability: NDArray[np.float64]
     methods: list[str]
-    maps: _Floats
+    maps: Floats
     images: NDArray[np.uint8]
     masks: NDArray[np.bool_]
-    predicted_masks: _Floats
-    class_activation: dict[str, _Floats]
+    predicted_masks: Floats
+    class_activation: dict[str, Floats]
 
 
-def join_maps(parts: Sequence[Maps]) -> Maps:
-    """The samples of several parts in one; the methods are the same in all."""
-    joined: dict[str, Any] = {"methods": parts[0].methods}
-    for name in (field.name for field in fields(Maps) if field.name != "methods"):
-        values = [getattr(part, name) for part in parts]
-        if isinstance(values[0], list):
-            joined[name] = [item for value in values for item in value]
-        elif isinstance(values[0], dict):
-            joined[name] = {key: np.concatenate([value[key] for value in values]) for key in values[0]}
-        else:
-            joined[name] = np.concatenate(values)
-    return Maps(**joined)
+def empty_maps(methods: list[str], size: int) -> Maps:
+    """The maps of a run that ranked no image.
+
+    Args:
+        methods: Their names.
+        size: Height and width of the images, in pixels.
+    """
+    return Maps(
+        *([], [], [], []),
+        probability=np.zeros(0),
+        methods=methods,
+        maps=np.zeros((0, len(methods), size, size), np.float32),
+        images=np.zeros((0, size, size, 3), np.uint8),
+        masks=np.zeros((0, size, size), bool),
+        predicted_masks=np.zeros((0, size, size), np.float32),
+        class_activation={},
+    )
 
 
-def write_maps(path: Path, maps: Maps) -> None:
-    """Writes ``maps`` atomically.
+def write_maps(path: Path, maps: Maps, *, compressed: bool = True) -> None:
+    """Writes ``maps`` atomically: a NumPy archive with a few arrays of all samples and some of each sample alone.
 
     Raises:
         ValueError: An attribution is NaN or infinite.
     """
-    n_maps, shape = len(maps.samples) * len(maps.methods), maps.maps.shape
-    encoded = [_encode(values) for values in maps.maps.astype(np.float32).reshape(n_maps, shape[2] * shape[3])]
-    ranks = np.array([ranks for ranks, _, _ in encoded], np.int64).reshape(shape)
-    jpegs = [_to_jpeg(image) for image in maps.images]
-    arrays = {
-        "splits": np.array(maps.splits, str),
-        "samples": np.array(maps.samples, str),
-        "labels": np.array(maps.labels, str),
-        "predicted": np.array(maps.predicted, str),
-        "probability": np.asarray(maps.probability, np.float64),
-        "methods": np.array(maps.methods, str),
-        "rank_bytes": _to_bytes(ranks),
-        "knot_counts": np.array([len(knots) for _, knots, _ in encoded], np.int64),
-        "knot_ranks": _joined((knots for _, knots, _ in encoded), np.uint32),
-        "knot_values": _joined((values for _, _, values in encoded), np.float32),
-        "jpeg_sizes": np.array([len(jpeg) for jpeg in jpegs], np.int64),
-        "jpegs": np.frombuffer(b"".join(jpegs), np.uint8),
-        "mask_bits": np.packbits(maps.masks),
-        "predicted_masks": np.rint(maps.predicted_masks * 255).astype(np.uint8),
-    }
-    arrays |= {f"{_ACTIVATION}{name}": some.astype(np.float32) for name, some in maps.class_activation.items()}
-    with atomic(path) as temporary:
-        np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]  # numpy's stub takes them for allow_pickle
+    with atomic(path) as temporary, _Archive(temporary, compressed=compressed) as archive:
+        for number in range(len(maps.samples)):
+            for name, array in _encode_sample(maps, number).items():
+                archive.add(_member(number, name), array)
+        archive.add_texts({name: getattr(maps, name) for name in _TEXTS})
+        archive.add("probability", np.asarray(maps.probability, np.float64))
+        archive.add("shape", np.array(maps.maps.shape[2:], np.int64))
 
 
-def read_maps(path: Path) -> Maps:
+def join_maps(path: Path, parts: Sequence[Path]) -> None:
+    """Joins files of :func:`write_maps`, with the same methods each, in one; no more than a sample is in memory.
+
+    Raises:
+        UserError: A part is not readable.
+    """
+    whole: dict[str, list[Any]] = {name: [] for name in (*_TEXTS, "probability")}
+    with atomic(path) as temporary, _Archive(temporary, compressed=True) as archive:
+        for part in parts:
+            with _opened(part) as arrays:
+                first = len(whole["samples"])
+                for number, members in _members(arrays).items():
+                    for name in members:
+                        archive.add(_member(first + number, name), arrays[_member(number, name)])
+                for name, values in whole.items():
+                    values.extend(arrays[name].tolist() if name != "methods" or not values else [])
+                shape = arrays["shape"]
+        archive.add_texts({name: whole[name] for name in _TEXTS})
+        archive.add("probability", np.array(whole["probability"], np.float64))
+        archive.add("shape", shape)
+
+
+def read_maps(path: Path, samples: Sequence[str] | None = None) -> Maps:
     """Reads what :func:`write_maps` wrote.
 
     The order and the ties of each map's pixels, masks, names and probabilities are exact. The values of a map are off
     by less than 1/256 of its range, predicted masks by 1/510, images by what JPEG loses.
 
+    Args:
+        path: The file.
+        samples: Keys of the samples to read; all of them by default. Others cost no memory and hardly any time.
+
     Raises:
         UserError: The file is not there or is not such a file.
+        KeyError: The file has no such sample.
     """
+    with _opened(path) as arrays:
+        texts = {name: arrays[name].tolist() for name in _TEXTS}
+        places = {sample: number for number, sample in enumerate(texts["samples"])}
+        numbers = list(places.values()) if samples is None else [places[sample] for sample in samples]
+        members = _members(arrays)
+        parts = [
+            _decode_sample({name: arrays[_member(number, name)] for name in members[number]}) for number in numbers
+        ]
+        height, width = arrays["shape"].tolist()
+        empty = (0, len(texts["methods"]), height, width)
+        activations = [name for name in parts[0] if name.startswith(_ACTIVATION)] if parts else []
+        return Maps(
+            **{name: [texts[name][number] for number in numbers] for name in _TEXTS if name != "methods"},
+            methods=texts["methods"],
+            probability=arrays["probability"][numbers],
+            maps=_stacked(parts, "maps", np.zeros(empty, np.float32)),
+            images=_stacked(parts, "image", np.zeros((0, height, width, 3), np.uint8)),
+            masks=_stacked(parts, "mask", np.zeros((0, height, width), bool)),
+            predicted_masks=_stacked(parts, "predicted_mask", np.zeros((0, height, width), np.float32)),
+            class_activation={
+                name.removeprefix(_ACTIVATION): np.stack([part[name] for part in parts]) for name in activations
+            },
+        )
+
+
+class _Archive:
+    """A NumPy archive (.npz) that is written array by array, the same bytes for the same arrays."""
+
+    def __init__(self, path: Path, *, compressed: bool) -> None:
+        self._file = zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED)
+
+    def __enter__(self) -> "_Archive":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, name: str, array: NDArray) -> None:
+        with self._file.open(f"{name}.npy", "w", force_zip64=True) as stream:
+            np.lib.format.write_array(stream, array, allow_pickle=False)
+
+    def add_texts(self, texts: dict[str, list[str]]) -> None:
+        for name, values in texts.items():
+            self.add(name, np.array(values, str))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return _decode_all(dict(archive))
+        with np.load(path, allow_pickle=False) as arrays:
+            if not {"samples", "shape"} <= set(arrays.files):
+                raise ValueError("no maps")
+            yield arrays
     except FileNotFoundError:
         raise UserError(f"{path}: not found; run again with attribution.keep_maps=true to make it") from None
-    except (KeyError, ValueError, EOFError, zipfile.BadZipFile):
-        raise UserError(f"{path}: not a readable maps file; delete it and its run's run.json, and run again") from None
+    except (ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error):
+        raise UserError(f"{path}: not a readable maps file; delete it and run again to make it again") from None
 
 
-def _decode_all(arrays: dict[str, NDArray]) -> Maps:
-    ranks = _from_bytes(arrays["rank_bytes"])
-    n_samples, _, height, width = ranks.shape
-    cuts = np.cumsum(arrays["knot_counts"])[:-1]
-    knots = zip(np.split(arrays["knot_ranks"], cuts), np.split(arrays["knot_values"], cuts), strict=True)
+def _member(number: int, name: str) -> str:
+    return f"{number:06}/{name}"
+
+
+def _members(arrays: np.lib.npyio.NpzFile) -> dict[int, list[str]]:
+    """The names of each sample's arrays."""
+    members: dict[int, list[str]] = {}
+    for name in arrays.files:
+        number, slash, rest = name.partition("/")
+        if slash:
+            members.setdefault(int(number), []).append(rest)
+    return members
+
+
+def _encode_sample(maps: Maps, number: int) -> dict[str, NDArray]:
+    """The arrays of one sample."""
+    shape = maps.maps.shape[1:]
+    encoded = [encode_map(values.astype(np.float32).reshape(-1)) for values in maps.maps[number]]
+    ranks = np.array([ranks for ranks, _, _ in encoded], np.int64).reshape(shape)
+    return {
+        "rank_bytes": to_bytes(ranks),
+        "knot_counts": np.array([len(knots) for _, knots, _ in encoded], np.int64),
+        "knot_ranks": _steps(joined((knots for _, knots, _ in encoded), np.uint32)),
+        "knot_values": joined((values for _, _, values in encoded), np.float32),
+        "jpeg": np.frombuffer(to_jpeg(maps.images[number]), np.uint8),
+        "mask_bits": np.packbits(maps.masks[number]),
+        "predicted_mask": _steps(np.rint(maps.predicted_masks[number] * 255).astype(np.uint8)),
+        **{f"{_ACTIVATION}{name}": values[number].astype(np.float32) for name, values in maps.class_activation.items()},
+    }
+
+
+def _decode_sample(sample: dict[str, NDArray]) -> dict[str, NDArray]:
+    """Of one sample: maps (M, H, W), image, mask, predicted mask, and class activations by method."""
+    ranks = from_bytes(sample["rank_bytes"])
+    height, width = ranks.shape[1:]
+    cuts = np.cumsum(sample["knot_counts"])[:-1]
+    knots = zip(np.split(_sums(sample["knot_ranks"]), cuts), np.split(sample["knot_values"], cuts), strict=True)
     flat = ranks.reshape(-1, height * width)
-    maps = [_decode(map_ranks, *map_knots) for map_ranks, map_knots in zip(flat, knots, strict=False)]
-    jpegs = np.split(arrays["jpegs"], np.cumsum(arrays["jpeg_sizes"])[:-1])[:n_samples]
-    images = [np.asarray(Image.open(io.BytesIO(jpeg.tobytes())).convert("RGB")) for jpeg in jpegs]
-    n_bits = n_samples * height * width
-    return Maps(
-        **{name: arrays[name].tolist() for name in ("splits", "samples", "labels", "predicted", "methods")},
-        probability=arrays["probability"],
-        maps=np.array(maps, np.float32).reshape(ranks.shape),
-        images=np.array(images, np.uint8).reshape(n_samples, height, width, 3),
-        masks=np.unpackbits(arrays["mask_bits"], count=n_bits).astype(bool).reshape(n_samples, height, width),
-        predicted_masks=arrays["predicted_masks"].astype(np.float32) / np.float32(255),
-        class_activation={
-            name.removeprefix(_ACTIVATION): some for name, some in arrays.items() if name.startswith(_ACTIVATION)
-        },
-    )
+    maps = [decode_map(map_ranks, *map_knots) for map_ranks, map_knots in zip(flat, knots, strict=True)]
+    bits = np.unpackbits(sample["mask_bits"], count=height * width)
+    return {
+        "maps": np.array(maps, np.float32).reshape(ranks.shape),
+        "image": np.asarray(Image.open(io.BytesIO(sample["jpeg"].tobytes())).convert("RGB")),
+        "mask": bits.astype(bool).reshape(height, width),
+        "predicted_mask": _sums(sample["predicted_mask"]).astype(np.float32) / np.float32(255),
+        **{name: array for name, array in sample.items() if name.startswith(_ACTIVATION)},
+    }
 
 
-def _encode(values: _Floats) -> tuple[_Integers, _Integers, _Floats]:
-    """Dense ranks of the values (N,), equal where these are, and knots: some ranks with their values."""
-    if not np.isfinite(values).all():
-        raise ValueError("maps: NaN or infinite values; a method that gives them cannot be shown")
-    levels, ranks = np.unique(values, return_inverse=True)
-    steps = np.linspace(float(levels[0]), float(levels[-1]), VALUE_STEPS + 1)
-    at_step = np.searchsorted(levels, steps)
-    # Both sides of every step bound the error; the first two keep the zeros of a ReLU apart from what follows.
-    knots = np.unique(np.concatenate([[0, 1], at_step - 1, at_step]).clip(0, len(levels) - 1))
-    return ranks.reshape(-1), knots, levels[knots]
+def _steps(values: NDArray[_Unsigned]) -> NDArray[_Unsigned]:
+    """From each value to the next along the last axis, modulo the type's range: what is smooth compresses better so."""
+    return np.diff(values, axis=-1, prepend=values.dtype.type(0))
 
 
-def _decode(ranks: _Integers, knots: NDArray[np.integer], values: _Floats) -> _Floats:
-    """Values by rank, strictly increasing.
-
-    Interpolates the floats' ordinals, which count the representable numbers: as many lie between two knots as between
-    the map's own values there, so the slope is at least one and no two ranks meet.
-    """
-    positions, ordinals = knots.astype(np.int64), _ordinal(values)
-    gaps, rises = np.diff(positions, append=positions[-1] + 1), np.diff(ordinals, append=ordinals[-1])
-    levels = np.arange(positions[-1] + 1)
-    before = np.searchsorted(positions, levels, side="right") - 1
-    return _from_ordinal(ordinals[before] + (levels - positions[before]) * rises[before] // gaps[before])[ranks]
+def _sums(steps: NDArray[_Unsigned]) -> NDArray[_Unsigned]:
+    """The values of :func:`_steps`."""
+    return steps.cumsum(axis=-1, dtype=steps.dtype)
 
 
-def _ordinal(values: _Floats) -> _Integers:
-    """Number of float32 values from zero up (positive) or down (negative) to each value; exact and monotone."""
-    bits = values.astype(np.float32).view(np.int32).astype(np.int64)
-    return np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
-
-
-def _from_ordinal(ordinals: _Integers) -> _Floats:
-    magnitudes = np.abs(ordinals).astype(np.int32).view(np.float32)
-    return np.where(ordinals < 0, -magnitudes, magnitudes)
-
-
-def _to_bytes(ranks: _Integers) -> NDArray[np.uint8]:
-    """Planes of bytes, low to high, along a new first axis: they compress better apart."""
-    width = 2 if ranks.max(initial=0) < 2**16 else 4
-    return np.stack([(ranks >> 8 * byte & 0xFF).astype(np.uint8) for byte in range(width)])
-
-
-def _from_bytes(planes: NDArray[np.uint8]) -> _Integers:
-    ranks = np.zeros(planes.shape[1:], np.int64)
-    for byte, plane in enumerate(planes):
-        ranks |= plane.astype(np.int64) << 8 * byte
-    return ranks
-
-
-def _joined(parts: Iterable[NDArray], dtype: type[np.generic]) -> NDArray:
-    return np.concatenate([np.zeros(0, dtype), *(part.astype(dtype) for part in parts)])
-
-
-def _to_jpeg(image: NDArray[np.uint8]) -> bytes:
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, "JPEG", quality=JPEG_QUALITY, optimize=True)
-    return stream.getvalue()
+def _stacked(parts: Sequence[dict[str, NDArray]], name: str, empty: NDArray) -> NDArray:
+    return np.stack([part[name] for part in parts]) if parts else empty

@@ -1,0 +1,57 @@
+import pytest
+import torch
+
+from tests.test_config import composed
+from xairank.errors import UserError
+from xairank.experiment.trainer import create_trainer, drop_optimizer, load_checkpoint
+
+
+def trainer_of(*overrides):
+    return create_trainer(composed("trainer.accelerator=cpu", *overrides), [])
+
+
+def test_our_defaults_and_the_users_arguments():
+    trainer = trainer_of("+trainer.gradient_clip_val=0.5", "trainer.max_epochs=7")
+    assert (trainer.max_epochs, trainer.gradient_clip_val, trainer.log_every_n_steps) == (7, 0.5, 1)
+    assert torch.are_deterministic_algorithms_enabled()
+    assert trainer.num_devices == 1
+    assert trainer_of("+trainer.log_every_n_steps=5").log_every_n_steps == 5
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("+trainer.max_epoch=1", r"^trainer.max_epoch: no such key; did you mean trainer.max_epochs\?"),
+        ("+trainer.gradient_clip_algorithm=cut", "^trainer.gradient_clip_algorithm=cut: "),
+        (
+            "+trainer.accumulate_grad_batches=none",
+            "^trainer.accumulate_grad_batches=none is not allowed: expected int, as",
+        ),
+        ("+trainer.profiler=fast", "^trainer.profiler=fast: "),
+        ("trainer.accelerator=mps", "^trainer.accelerator=mps: .*; try trainer.accelerator=auto$"),
+    ],
+)
+def test_what_lightning_refuses_is_one_line_that_names_the_key(override, message):
+    with pytest.raises(UserError, match=message) as caught:
+        trainer_of(override)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_without_its_optimizer_keeps_all_else(tmp_path):
+    path = tmp_path / "last.ckpt"
+    whole = {"state_dict": {"w": torch.arange(3.0)}, "optimizer_states": [{"state": {0: torch.ones(3)}}], "epoch": 4}
+    torch.save(whole, path)
+    drop_optimizer(path)
+    found = load_checkpoint(path)
+    assert found["optimizer_states"] == []
+    assert found["epoch"] == 4
+    assert torch.equal(found["state_dict"]["w"], torch.arange(3.0))
+    written = path.stat().st_mtime_ns
+    drop_optimizer(path)
+    assert path.stat().st_mtime_ns == written
+
+
+def test_a_checkpoint_that_is_none_is_named(tmp_path):
+    (tmp_path / "last.ckpt").write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"last.ckpt: cannot be read \(\w+\); delete it to train this run again"):
+        load_checkpoint(tmp_path / "last.ckpt")

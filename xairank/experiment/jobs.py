@@ -1,0 +1,143 @@
+"""The jobs of a sweep, known before they start and judged by what they leave, whichever launcher ran them.
+
+Launchers may run jobs in other processes or on other machines, so what a job leaves in its run folder counts, nothing
+that a process remembers.
+"""
+
+import functools
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from xairank.config import CONFIGURATION, composition_message, require_keys, validate
+from xairank.errors import UserError
+from xairank.experiment.preflight import check_run, identify_weights
+from xairank.runs.folder import RunFolder
+from xairank.runs.identity import run_label
+
+SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep: its overrides, and its folder or the mistake that keeps it from having one."""
+
+    overrides: tuple[str, ...]
+    folder: RunFolder | None
+    mistake: str = ""
+
+    @property
+    def failure(self) -> str:
+        """Why it has no result, in one line; an empty text where it has one."""
+        if self.folder is None:
+            return self.mistake
+        try:
+            self.folder.check_owner()
+            if self.folder.complete:
+                return ""
+        except UserError as error:
+            return str(error)
+        if self.folder.failure.is_file():
+            report = self.folder.failure.read_text(encoding="utf-8").strip().splitlines()
+            return report[-1] if report else "failed"
+        return f"{self.folder.path}: ended without a result (killed?); run the same command again to resume it"
+
+
+def run_folder(config: DictConfig, overrides: Sequence[str]) -> RunFolder:
+    """The folder of a composed configuration.
+
+    Raises:
+        UserError: The configuration is not allowed, or there is no such file of weights.
+    """
+    resolved = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(resolved, dict)
+    plain: dict[str, Any] = {str(key): value for key, value in resolved.items()}
+    require_keys(plain)
+    validate(plain)
+    weights = identify_weights(plain["model"])
+    label = run_label(overrides, plain["seed"], weights if plain["model"]["encoder_weights"] else None)
+    return RunFolder(Path("multirun") / plain["name"] / label, plain, weights)
+
+
+def plan(
+    overrides: Sequence[str], *, config_dir: str = str(CONFIGURATION), config_name: str = "train"
+) -> list[Job] | None:
+    """The jobs of a sweep; None where another sweeper than Hydra's basic one chooses them as it goes.
+
+    Args:
+        overrides: Of the command.
+        config_dir: Hydra's folder of configurations.
+        config_name: The configuration to start from.
+
+    Raises:
+        UserError: The command cannot be parsed.
+    """
+    with initialize_config_dir(str(Path(config_dir).resolve()), version_base="1.3"):
+        parse = OverridesParser.create().parse_overrides
+        try:
+            fixed = [str(one.input_line) for one in parse(list(overrides)) if not one.is_sweep_override()]
+            hydra = compose(config_name, fixed, return_hydra_config=True).hydra
+            if hydra.sweeper.get("_target_") != SWEEPER:
+                return None
+            parameters = [f"{key}={value}" for key, value in (hydra.sweeper.get("params") or {}).items()]
+            parsed = parse([*parameters, *overrides])
+            (jobs,) = BasicSweeper.split_arguments([one for one in parsed if not one.is_hydra_override()], None)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise UserError(composition_message(error)) from None
+        own = [str(one.input_line) for one in parsed if one.is_hydra_override()]
+        composed = functools.cache(lambda texts: compose(config_name, [*texts, *own]))
+        return [_job(job, composed) for job in jobs]
+
+
+def _job(overrides: Sequence[str], composed: Callable[[tuple[str, ...]], DictConfig]) -> Job:
+    """A job; those that differ in the seed alone are composed once, which takes a fifth of a second."""
+    seeds = [text for text in overrides if re.fullmatch(r"seed=\d+", text)]
+    try:
+        config = composed(tuple(text for text in overrides if text not in seeds)).copy()
+        if seeds:
+            config.seed = int(seeds[-1].removeprefix("seed="))
+        return Job(tuple(overrides), run_folder(config, overrides))
+    except UserError as error:
+        return Job(tuple(overrides), None, str(error))
+    except (HydraException, OmegaConfBaseException) as error:
+        return Job(tuple(overrides), None, composition_message(error))
+
+
+def check_jobs(jobs: Sequence[Job]) -> None:
+    """Ends a sweep that cannot give a result, in one line for all of its runs.
+
+    Raises:
+        UserError: Every run that is not complete makes the same mistake.
+    """
+    mistakes = set()
+    for mistake in _mistakes(jobs):
+        if not mistake:
+            return
+        mistakes.add(mistake)
+    if len(mistakes) == 1:
+        raise UserError(f"{mistakes.pop()} (all {len(jobs)} runs of the sweep)" if len(jobs) > 1 else mistakes.pop())
+
+
+def _mistakes(jobs: Sequence[Job]) -> Iterator[str]:
+    """A run's mistake, or an empty text; complete runs are not looked at."""
+    for job in jobs:
+        if job.folder is None:
+            yield job.mistake
+        elif not job.failure:
+            continue
+        else:
+            try:
+                check_run(job.folder.config, job.folder.path)
+            except UserError as error:
+                yield str(error)
+            else:
+                yield ""

@@ -1,0 +1,84 @@
+"""What Hydra calls for each run, in whatever process its launcher chooses."""
+
+import traceback
+from collections.abc import Sequence
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from xairank.console import console, print_error
+from xairank.errors import UserError
+from xairank.experiment.jobs import SWEEPER, run_folder
+from xairank.runs.folder import RunFolder
+
+_reported: set[str] = set()  # by this process; the same line of several runs of a sweep is printed once
+
+
+def execute(config: DictConfig) -> UserError | None:
+    """Runs a composed configuration, alone or as one of a sweep; returns a single run's mistake."""
+    job = HydraConfig.get()
+    overrides = list(job.overrides.task)
+    if job.mode == RunMode.MULTIRUN:
+        _run_in_sweep(config, overrides)
+        return None
+    try:
+        folder = run_folder(config, overrides)
+        if not run(folder):  # repeating a single run shows its results again
+            from xairank.experiment.summary import print_run
+
+            print_run(console, folder)
+    except UserError as error:
+        return error
+    return None
+
+
+def run(folder: RunFolder) -> bool:
+    """Trains, explains and ranks, or adds the maps that a complete run lacks, or leaves it as it is.
+
+    Args:
+        folder: The run's folder, with its configuration.
+
+    Returns:
+        Whether there was something to do.
+
+    Raises:
+        UserError: A value, a file or a folder that only the user can fix.
+    """
+    if folder.begun:
+        folder.claim()
+    complete = folder.complete
+    if complete and (folder.maps.is_file() or not folder.config["attribution"]["keep_maps"]):
+        console.print(f"{folder.path}: complete, skipped", highlight=False, soft_wrap=True)
+        return False
+    from xairank.experiment.preflight import check_run
+
+    check_run(folder.config, folder.path)
+    from xairank.experiment.run import add_maps, run_experiment
+
+    if complete:
+        add_maps(folder)
+    else:
+        run_experiment(folder)
+    return True
+
+
+def _run_in_sweep(config: DictConfig, overrides: Sequence[str]) -> None:
+    """A run whose failure is reported at once and left in its folder; the other runs continue."""
+    folder = None
+    try:
+        folder = run_folder(config, overrides)
+        run(folder)
+    except Exception as error:
+        if isinstance(error, UserError):
+            report = str(error)
+            if report not in _reported:
+                print_error(error)
+                _reported.add(report)
+        else:
+            report = traceback.format_exc()
+            traceback.print_exc()
+        if folder is not None:
+            folder.fail(report)
+        if HydraConfig.get().sweeper.get("_target_") != SWEEPER:  # its jobs were not planned, so main() cannot see them
+            raise

@@ -1,0 +1,149 @@
+"""Lightning's trainer by the keys of ``trainer``, and the fit, which resumes from a checkpoint."""
+
+import inspect
+import logging
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
+
+from xairank.config import is_trainer_argument, unknown_key
+from xairank.data.datamodule import DefectDataModule
+from xairank.errors import UserError
+from xairank.experiment.wiring import cause_of
+from xairank.files import atomic
+from xairank.models import MultitaskModule
+
+Config = Mapping[str, Any]
+
+
+def create_trainer(config: Config, callbacks: list[pl.Callback], *, logger: bool = True) -> pl.Trainer:
+    """Lightning's trainer, silent; the callbacks show what a person needs.
+
+    Args:
+        config: Of the run; ``trainer`` holds arguments of Lightning's Trainer.
+        callbacks: Of the run.
+        logger: Whether the logger is made, which may reach for the network.
+
+    Raises:
+        UserError: An unknown argument, or a value that Lightning refuses.
+    """
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for harmless in ("does not have many workers", "Checkpoint directory .* exists", "isinstance.treespec, LeafSpec"):
+        warnings.filterwarnings("ignore", f".*{harmless}")
+    options = config["trainer"]
+    _check_arguments(options)
+    entry = config["logger"]
+    chosen = _create_logger(entry) if logger and entry.get("_target_") else False
+    try:
+        return pl.Trainer(
+            **{"log_every_n_steps": 1, **options},
+            callbacks=callbacks,
+            plugins=[AtomicCheckpointIO()],
+            logger=chosen,
+            enable_checkpointing=bool(callbacks),
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
+    except (MisconfigurationException, TypeError, ValueError) as error:
+        raise _refusal(options, error) from None
+
+
+def _check_arguments(options: Config) -> None:
+    """Checks that Lightning's Trainer has these arguments, and that no text stands for a number."""
+    parameters = inspect.signature(pl.Trainer).parameters
+    known = [f"trainer.{name}" for name in parameters]
+    for name, value in options.items():
+        key = f"trainer.{name}"
+        if not is_trainer_argument(key):
+            continue
+        if key not in known:
+            raise UserError(unknown_key(key, known))
+        kind = parameters[name].annotation
+        expected = getattr(kind, "__name__", "") if isinstance(kind, type) else str(kind).replace("typing.", "")
+        # Lightning finds out in the middle of the training, and does not say which argument it was.
+        if isinstance(value, str) and "str" not in expected and "Literal" not in expected:
+            raise UserError(f"{key}={value} is not allowed: expected {expected}, as Lightning's Trainer has it")
+
+
+def _create_logger(entry: Config) -> Logger:
+    try:
+        logger: Logger = instantiate(entry)
+    except InstantiationException as error:
+        raise UserError(f"logger: {cause_of(error)}; install what it needs, or choose logger=none") from None
+    return logger
+
+
+def _refusal(options: Config, error: Exception) -> UserError:
+    """What Lightning does not take, with the key that it names; otherwise with all that are not of every run."""
+    reason = " ".join(str(error).split()).rstrip(".")
+    named = [name for name in options if re.search(rf"\b{name}\b", reason)]
+    if isinstance(error, MisconfigurationException) and not named and "ccelerator" in reason:
+        named = ["accelerator"]
+    others = [name for name in options if is_trainer_argument(f"trainer.{name}")]
+    keys = " ".join(f"trainer.{name}={options[name]}" for name in named[:1] or others or ["accelerator"])
+    advice = "try trainer.accelerator=auto" if keys.startswith("trainer.accelerator") else "see Lightning's Trainer"
+    return UserError(f"{keys}: {reason}; {advice}")
+
+
+def fit(
+    trainer: pl.Trainer, module: MultitaskModule, data: DefectDataModule, checkpoint: Path, options: Config
+) -> None:
+    """Trains, from the last checkpoint where there is one.
+
+    Raises:
+        UserError: The checkpoint cannot be read, or Lightning refuses a key of ``trainer``, the ``options``.
+    """
+    resume = checkpoint.is_file()
+    if resume:
+        load_checkpoint(checkpoint)
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=str(checkpoint) if resume else None, weights_only=True)
+    except MisconfigurationException as error:
+        raise _refusal(options, error) from None
+    except ValueError as error:  # what depends on the number of batches
+        if any(is_trainer_argument(f"trainer.{name}") and name in str(error) for name in options):
+            raise _refusal(options, error) from None
+        raise
+    except SystemExit:  # what Lightning makes of Ctrl-C
+        raise KeyboardInterrupt from None
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """What a checkpoint holds, on the CPU.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # zip, pickle and I/O faults all mean the same to a user
+        raise UserError(f"{path}: cannot be read ({type(error).__name__}); delete it to train this run again") from None
+    return checkpoint
+
+
+def drop_optimizer(path: Path) -> None:
+    """Leaves the optimizer's state, two thirds of a checkpoint, out of that of a finished training."""
+    checkpoint = load_checkpoint(path)
+    if any(checkpoint["optimizer_states"]):
+        with atomic(path) as temporary:
+            torch.save({**checkpoint, "optimizer_states": []}, temporary)
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside its place, then renames it; Lightning would copy it from the temporary folder."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
+        """Saves a checkpoint that is whole or not there."""
+        with atomic(Path(path)) as temporary:
+            torch.save(checkpoint, temporary)

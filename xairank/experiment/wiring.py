@@ -1,0 +1,106 @@
+"""Makes the parts of a run from its configuration: data, model, methods, metrics."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from torch import nn
+
+from xairank.attribution import AttributionMethod
+from xairank.console import ConsoleMonitor, tracker
+from xairank.data.datamodule import DefectDataModule
+from xairank.data.download import download_category
+from xairank.data.index import PLACES, Source
+from xairank.data.synthetic import SyntheticCategory, render_category
+from xairank.errors import UserError
+from xairank.evaluation.metric import Metric
+from xairank.files import expand_user
+from xairank.models import EncoderDecoder, MultitaskModule
+from xairank.models.encoder import create_encoder
+
+Config = Mapping[str, Any]
+
+
+def create_methods(config: Config) -> dict[str, AttributionMethod]:
+    """The attribution methods by name, from ``attribution.methods``."""
+    return _create_entries("attribution.methods", config["attribution"]["methods"])
+
+
+def create_metrics(config: Config) -> dict[str, Metric]:
+    """The metrics by name, from ``evaluation.metrics``."""
+    return _create_entries("evaluation.metrics", config["evaluation"]["metrics"])
+
+
+def _create_entries(group: str, entries: Config) -> dict[str, Any]:
+    created = {}
+    for name, entry in entries.items():
+        key = f"{group}.{name}"
+        try:
+            created[name] = instantiate(entry)
+        except InstantiationException as error:
+            raise UserError(f"{key}: {cause_of(error)}; fix the entry or remove it") from None
+        if not callable(created[name]):
+            raise UserError(
+                f"{key}: {entry['_target_']} cannot be called; expected a class with a __call__; fix _target_"
+            )
+    return created
+
+
+def cause_of(error: InstantiationException) -> str:
+    """Why Hydra could not make an object, in one line."""
+    return " ".join(str(error.__cause__ or error).split()).partition(" Are you sure")[0]
+
+
+def create_data(config: Config) -> DefectDataModule:
+    """The data module, set up; a synthetic category is rendered first where it is not there yet."""
+    options = dict(config["data"])
+    synthetic = options.pop("synthetic")
+    source = Source.from_options(options)
+    if synthetic is not None:
+        render_category(source.place, SyntheticCategory(**synthetic), track=tracker("Rendering images"))
+    elif options["download"] and source.root and not source.place.exists():
+        download_category(source.root, source.category, ConsoleMonitor())
+    knobs = {key: value for key, value in options.items() if key not in ("category", "download", *PLACES)}
+    data = DefectDataModule(source=source, seed=config["seed"], track=tracker("Decoding images"), **knobs)
+    data.setup()
+    return data
+
+
+def load_encoder(config: Config, *, pretrained: bool = True) -> nn.Module:
+    """The encoder with its weights.
+
+    Args:
+        config: Of the run.
+        pretrained: False leaves out the weights that ``model.pretrained`` asks for.
+    """
+    options = config["model"]
+    weights = options["encoder_weights"] and expand_user(options["encoder_weights"])
+    return create_encoder(
+        options["encoder"],
+        pretrained=pretrained and options["pretrained"],
+        weights=weights,
+        monitor=ConsoleMonitor(),
+    )
+
+
+def create_network(config: Config, encoder: nn.Module, n_classes: int) -> EncoderDecoder:
+    """The network around an encoder."""
+    options, size = config["model"], config["data"]["image_size"]
+    return EncoderDecoder(encoder, n_classes, options["decoder_channels"], size, normalize=options["normalize"])
+
+
+def create_module(config: Config, encoder: nn.Module, data: DefectDataModule) -> MultitaskModule:
+    """The model for the classes of the data, ready to train."""
+    options = config["model"]
+    counts = data.class_counts()
+    balanced = counts.sum() / (len(counts) * counts)
+    return MultitaskModule(
+        create_network(config, encoder, len(data.classes)),
+        len(data.classes),
+        beta=options["beta"],
+        mask_loss=options["mask_loss"],
+        class_weights=balanced if options["class_weights"] == "balanced" else None,
+        lr=options["lr"],
+        seed=config["seed"],
+    )

@@ -1,0 +1,100 @@
+"""What makes two runs the same: the identity of a configuration, and the name of a run's folder.
+
+The identity is the resolved configuration, less what only says where things are or what is logged, and the content of
+the weights that the run starts from.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import PurePath
+from typing import Any
+
+from xairank.config import flatten
+
+# Where things are, how fast they are read and explained, what is kept and what is logged: none of it changes a result.
+# The data in a place is identified by its name, data.category; weights by their content.
+NOT_IDENTITY = (
+    "name",
+    "data.root",
+    "data.download",
+    "data.table",
+    "data.images",
+    "data.masks",
+    "data.num_workers",
+    "attribution.batch_limit",
+    "attribution.keep_maps",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.log_every_n_steps",
+    "trainer.profiler",
+    "trainer.detect_anomaly",
+    "logger",
+)
+_WEIGHTS = ("model.encoder_weights", "model.pretrained")  # where they come from; what they are counts
+_NOT_IN_LABEL = (*NOT_IDENTITY, "experiment")
+_NUMBER = re.compile(r"[-+]?((0|[1-9][\d_]*)(\.\d*)?|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
+
+
+def run_label(overrides: Iterable[str], seed: int, weights: str | None = None) -> str:
+    """The name of a run's folder: its overrides in alphabetical order, or ``seed=N`` where there are none.
+
+    Overrides of places (``data.root``) are left out, a weights file is its name and the first digits of its hash, one
+    number has one spelling, characters that folders cannot hold are replaced, and a label too long for a file system
+    ends in a hash of the whole.
+
+    Args:
+        overrides: As on the command line.
+        seed: Of the run.
+        weights: SHA-256 of ``model.encoder_weights``, where that is a file.
+
+    Example:
+        >>> run_label(["model.beta=1.0", "+trainer.max_time=00:01:00:00", "data.root=/data"], 42)
+        'model.beta=1,seed=42,trainer.max_time=00-01-00-00'
+    """
+    chosen = dict(override.lstrip("+~").split("=", 1) for override in overrides if "=" in override)
+    chosen = {key: _one_spelling(value) for key, value in chosen.items() if key.split("@")[0] not in _NOT_IN_LABEL}
+    file = PurePath(chosen.pop("model.encoder_weights", "null").strip("'\""))
+    if weights and file.name != "null":
+        chosen["model.encoder_weights"] = f"{file.stem}-{weights[:8]}"
+    chosen["seed"] = str(seed)
+    label = ",".join(f"{key}={value}" for key, value in sorted(chosen.items()))
+    label = re.sub(r"[^\w.,=+\-\[\]]", "-", label)
+    if len(label) > 150:
+        label = f"{label[:130]}-{hashlib.sha256(label.encode()).hexdigest()[:12]},seed={seed}"
+    return label
+
+
+def identity(config: Mapping[str, Any], weights: str | None = None) -> str:
+    """SHA-256 (hexadecimal) of what determines a run's results.
+
+    Args:
+        config: Resolved; whether a number is written as 1 or 1.0 does not count.
+        weights: What the encoder starts from: SHA-256 of a file, ``pretrained:<name>``, or None for random weights.
+    """
+    leaves = {**determining(config), "weights": weights}
+    return hashlib.sha256(json.dumps(leaves, sort_keys=True).encode()).hexdigest()
+
+
+def determining(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The leaves that determine a run's results, but for the content of weights."""
+    leaves = flatten(config)
+    return {key: _plain(value) for key, value in leaves.items() if key not in NOT_IDENTITY + _WEIGHTS}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    """The value with whole numbers as integers, so that 1 and 1.0 are one."""
+    if isinstance(value, Mapping):
+        return {key: _plain(some) for key, some in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(some) for some in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _one_spelling(text: str) -> str:
+    """The text of an override's value: 1.0 is 1, 1e-3 is 0.001, True is true."""
+    if _NUMBER.fullmatch(text):
+        number = float(text) if re.search(r"[.e]", text, re.IGNORECASE) else int(text)
+        return str(_plain(number))
+    return text.lower() if text.lower() in ("true", "false", "null") else text
