@@ -34,7 +34,7 @@ def printed(scores, excluded=EXCLUDED, ties="shared", facts=FACTS):
 
 def cells(text, label):
     """The cells of a method's row."""
-    (row,) = [line for line in text.splitlines() if f" {label} " in line]
+    (row,) = [line for line in text.splitlines() if f" {label} " in line and line.count("│") > 2]
     return [cell.strip() for cell in row.split("│")[2:-1]]
 
 
