@@ -272,6 +272,7 @@ def test_speaks_the_protocol_of_models():
 
 WITHOUT = """
 import sys
+import timm
 sys.modules["timm.models._efficientnet_blocks"] = None  # as in a version of timm that has it elsewhere
 import torch
 from torch import nn
