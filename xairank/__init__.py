@@ -3,3 +3,19 @@
 Trains a classifier of defects on images with pixel masks, explains every correctly classified defect with several
 attribution methods, scores each map by how much of it lies on the real defect, and ranks the methods.
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xairank.models.adapt import adapt
+
+__all__ = ["adapt"]
+
+
+def __getattr__(name: str) -> object:
+    """Imports what needs torch when it is first asked for, so that tables and figures start without it."""
+    if name == "adapt":
+        from xairank.models.adapt import adapt
+
+        return adapt
+    raise AttributeError(f"module {__name__} has no attribute {name}")

@@ -2,7 +2,7 @@ import yaml
 from PIL import Image
 
 from xairank.config import CONFIGURATION
-from xairank.experiment.run import create_data
+from xairank.experiment.wiring import create_data
 
 
 def test_what_a_user_should_know_of_the_data_is_printed(category, capsys):

@@ -125,7 +125,8 @@ def test_weights_are_told_apart_by_content(place):
 def test_missing_data_is_found_without_torch(place):
     code = (
         "import sys; from xairank.experiment import preflight\n"
-        "try: preflight._check_data({'category': 'nuts', 'root': 'nowhere', 'synthetic': None, 'download': False})\n"
+        "options = dict(category='nuts', root='nowhere', synthetic=None, download=False, mask_threshold=None)\n"
+        "try: preflight._check_data(options)\n"
         "except Exception as error: print(error)\n"
         "print('torch' in sys.modules)"
     )

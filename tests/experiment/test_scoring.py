@@ -5,11 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
-from xairank.attribution import GradCAM, IntegratedGradients, NonFiniteError, freeze
+from xairank.attribution import GradCAM, IntegratedGradients, freeze
 from xairank.data.datamodule import Batch
 from xairank.errors import UserError
 from xairank.evaluation import Metric, TopKIoU, TopKOverlap, topk_overlap
-from xairank.experiment import scoring
 from xairank.experiment.scoring import exclusion_reasons, score_samples
 from xairank.models import EncoderDecoder
 from xairank.models.encoder import create_encoder
@@ -179,13 +178,24 @@ def test_a_metric_that_cannot_be_ranked_is_named(model, data, value, message):
         scored(model, data, metrics={"mine": Broken(value)})
 
 
-def test_a_map_with_nan_is_named_by_sample_and_method(model, data, monkeypatch):
-    def explain(methods, model, images, targets):
-        raise NonFiniteError("gradcam", 2)
-
+def test_a_map_with_nan_is_named_by_sample_and_method(model, data):
     third = scored(model, data)[0]["sample"].unique()[2]
-    monkeypatch.setattr(scoring, "explain", explain)
-    with pytest.raises(
-        UserError, match=rf"^attribution.methods.gradcam: NaN or infinite values in the map of {third};"
-    ):
-        scored(model, data)
+    bad = data[2][int(third[-3:])]
+
+    def broken(model, images, targets):
+        maps = images.mean(dim=1)
+        maps[[bool(torch.equal(image, bad)) for image in images]] = torch.nan
+        return maps
+
+    with pytest.raises(UserError, match=rf"^attribution.methods.broken: the map of {third} holds NaN or infinite"):
+        scored(model, data, methods={**METHODS, "broken": broken})
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_logits_that_are_not_finite_are_never_a_misclassified_image(model, data, bad):
+    batches, table, *others = data
+    images = batches[1].images.clone()
+    images[2, 0, 3, 3] = bad
+    broken = [batches[0], batches[1]._replace(images=images), *batches[2:]]
+    with pytest.raises(UserError, match=r"^the model's logits of x/007 are NaN or infinite: training diverged"):
+        scored(model, (broken, table, *others))

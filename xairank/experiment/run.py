@@ -1,8 +1,6 @@
 """One run, the order of things: data, model, training, explanation, the files of the run folder."""
 
 import time
-from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,8 +9,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from xairank.attribution import describe_methods
 from xairank.attribution.acceleration.memory import freed_memory_kept
-from xairank.console import console, print_line
-from xairank.data.datamodule import DefectDataModule
+from xairank.console import console
 from xairank.errors import UserError
 from xairank.evaluation import describe_metrics
 from xairank.experiment.callbacks import MetricsCallback, ProgressCallback
@@ -43,7 +40,7 @@ def run_experiment(folder: RunFolder) -> None:
     pl.seed_everything(config["seed"], verbose=False)
     encoder = load_encoder(config)
     clock = _Clock()
-    data = _create_data(config)
+    data = create_data(config)
     clock.stop("data")
     module = create_module(config, encoder, data)
     fingerprint = data.fingerprint()
@@ -86,7 +83,7 @@ def add_maps(folder: RunFolder) -> None:
     methods, metrics = create_methods(config), create_metrics(config)
     device = create_trainer(config, [], logger=False).strategy.root_device
     pl.seed_everything(config["seed"], verbose=False)
-    data = _create_data(config)
+    data = create_data(config)
     if data.fingerprint() != folder.record["data"]:
         raise UserError(
             f"{folder.path}: the images, masks or split have changed since this run ended, so that its maps cannot be "
@@ -126,14 +123,6 @@ def check_agreement(folder: RunFolder, explained: Explained, metrics: list[str])
         f"{folder.path}: its maps, made now, do not have the scores that the run wrote ({found}); make them on "
         f"{folder.record.get('device')}, where the run was explained, or run again with another name=..."
     )
-
-
-def _create_data(config: Mapping[str, Any]) -> DefectDataModule:
-    """The data, with what a person should know of it."""
-    data = create_data(config)
-    for notice in data.notices:
-        print_line(f"Note: {notice}")
-    return data
 
 
 class _Clock:

@@ -89,11 +89,11 @@ def score_samples(
 
 
 def predict(model: FrozenModel, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Predicted class (B,) and its probability (B,) float64."""
+    """Predicted class (B,) and its probability (B,) float64, which is NaN where a logit is not finite."""
     with explaining(model), torch.no_grad():
-        logits = model.forward_head(model.forward_features(images))
+        logits = model(images)
     probability, predicted = logits.cpu().double().softmax(dim=1).max(dim=1)
-    return predicted, probability
+    return predicted, probability.where(logits.isfinite().all(dim=1).cpu(), torch.nan)
 
 
 def exclusion_reasons(labels: pd.Series, predicted: pd.Series, k: pd.Series) -> pd.Series:
@@ -116,6 +116,9 @@ def _ranked(
         images = batch.images.to(device)
         predicted, probability = predict(model, images)
         rows = table.iloc[batch.rows.numpy()][_DESCRIPTION].reset_index(drop=True)
+        if bool(probability.isnan().any()):
+            sample = rows["sample"][int(probability.isnan().nonzero()[0])]
+            raise UserError(f"the model's logits of {sample} are NaN or infinite: training diverged; lower model.lr")
         rows["predicted"] = [classes[index] for index in predicted.tolist()]
         k = pd.Series(batch.masks.flatten(1).sum(dim=1).numpy())
         rows["reason"] = exclusion_reasons(rows["label"], rows["predicted"], k)

@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 from torch import nn
 
 from xairank.attribution import AttributionMethod
-from xairank.console import ConsoleMonitor, tracker
+from xairank.console import ConsoleMonitor, print_line, tracker
 from xairank.data.datamodule import DefectDataModule
 from xairank.data.download import download_category
 from xairank.data.index import PLACES, Source
@@ -53,7 +53,10 @@ def cause_of(error: InstantiationException) -> str:
 
 
 def create_data(config: Config) -> DefectDataModule:
-    """The data module, set up; a synthetic category is rendered first where it is not there yet."""
+    """The data module, set up, with what a person should know of the data printed.
+
+    A synthetic category is rendered first where it is not there yet; one of MVTec AD is downloaded if that is wanted.
+    """
     options = dict(config["data"])
     synthetic = options.pop("synthetic")
     source = Source.from_options(options)
@@ -64,6 +67,8 @@ def create_data(config: Config) -> DefectDataModule:
     knobs = {key: value for key, value in options.items() if key not in ("category", "download", *PLACES)}
     data = DefectDataModule(source=source, seed=config["seed"], track=tracker("Decoding images"), **knobs)
     data.setup()
+    for notice in data.notices:
+        print_line(f"Note: {notice}")
     return data
 
 

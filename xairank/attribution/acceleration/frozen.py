@@ -97,7 +97,9 @@ def _freeze(original: nn.Module, images: Tensor, batch_limit: int) -> FrozenMode
             frozen = candidate
         else:
             logger.warning("%s: folding and splitting change %s; explained unfolded, more slowly", name, found)
-    frozen.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for tensor in (*frozen.parameters(), *frozen.buffers()):  # Module.to would try those of five dimensions too
+        if tensor.ndim == 4:
+            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
     return frozen
 
 
