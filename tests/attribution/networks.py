@@ -12,6 +12,7 @@ ENCODERS = ("resnet18", "efficientnet_b0", "convnext_atto", "mobilenetv3_small_0
 
 
 @functools.cache
+@torch.inference_mode(False)  # the first test to ask may be in it, and what is made there can never be differentiated
 def network(name: str, dtype: torch.dtype = torch.float32) -> nn.Module:
     """A timm network of 5 classes with random weights whose batch norms saw some batches; shared, so leave it be."""
     torch.manual_seed(0)

@@ -115,6 +115,8 @@ def test_running_out_of_memory_never_raises_the_limit():
 def test_a_batch_has_at_least_one_image(batch_limit):
     with pytest.raises(ValueError, match=f"batch_limit={batch_limit} is not allowed"):
         explain(METHODS, network("resnet18"), *images_and_targets(1), batch_limit=batch_limit)
+    with pytest.raises(ValueError, match=f"batch_limit={batch_limit} is not allowed"):
+        freeze(network("resnet18"), images_and_targets(1)[0], batch_limit=batch_limit)
 
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])

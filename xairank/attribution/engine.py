@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from xairank.attribution.acceleration.batch_limit import default_batch_limit
+from xairank.attribution.acceleration.batch_limit import checked_limit, default_batch_limit
 from xairank.attribution.forward_pass import ForwardPass
 from xairank.attribution.protocol import Model, checked, explaining, is_out_of_memory
 
@@ -77,10 +77,9 @@ def explain(
         ValueError: Images and targets that do not fit each other, or a batch limit below 1.
         NonFiniteError: What the model computes, or a map, is NaN or infinite.
     """
-    default = getattr(model, "batch_limit", None) or default_batch_limit(images.device)
-    limit = default if batch_limit is None else batch_limit
-    if limit < 1:
-        raise ValueError(f"batch_limit={limit} is not allowed: expected a whole number of at least 1")
+    if batch_limit is None:
+        batch_limit = getattr(model, "batch_limit", None)
+    limit = default_batch_limit(images.device) if batch_limit is None else checked_limit(batch_limit)
     parts: list[dict[str, Explanation]] = []
     start = 0
     with explaining(model):

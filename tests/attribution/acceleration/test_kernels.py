@@ -10,7 +10,7 @@ from xairank.attribution.acceleration.kernels import compiled_kernels, kernels_i
 
 @pytest.fixture
 def forgetful():
-    """Compiles anew, and leaves nothing of it to other tests."""
+    """Compiles again, and leaves nothing of it to other tests."""
     compiled_kernels.cache_clear()
     yield
     compiled_kernels.cache_clear()
@@ -57,11 +57,24 @@ def test_what_is_not_finite_stays_so(bad, place):
 
 
 @needs_compiler
-def test_a_compiler_that_takes_numbers_for_finite_is_found_out(monkeypatch, caplog, forgetful, tmp_path):
-    source = kernels.SOURCE.read_text().replace(
-        "value[i] = product;", "value[i] = product == product ? product : 0.0f;"
-    )
-    (tmp_path / "kernels.c").write_text(source)
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("value[i] = product;", "value[i] = product == product ? product : 0.0f;"),
+        (
+            "derivative[i] = sigmoid + product * (1.0f - sigmoid);",
+            "derivative[i] = product - product == 0 ? sigmoid + product * (1.0f - sigmoid) : sigmoid;",
+        ),
+        ("float input = x[i];", "float input = x[i] > -87.0f || x[i] != x[i] ? x[i] : -87.0f;"),
+    ],
+    ids=["the value of NaN", "the derivative", "the value of minus infinity"],
+)
+def test_a_compiler_that_takes_all_numbers_for_finite_is_refused(
+    monkeypatch, caplog, forgetful, tmp_path, right, wrong
+):
+    source = kernels.SOURCE.read_text()
+    assert right in source
+    (tmp_path / "kernels.c").write_text(source.replace(right, wrong))
     monkeypatch.setattr(kernels, "SOURCE", tmp_path / "kernels.c")
     with caplog.at_level(logging.WARNING):
         assert compiled_kernels() is None

@@ -43,6 +43,17 @@ def default_batch_limit(device: torch.device) -> int:
     return ON_ACCELERATORS
 
 
+def checked_limit(limit: int) -> int:
+    """The limit itself.
+
+    Raises:
+        ValueError: It is below 1.
+    """
+    if limit < 1:
+        raise ValueError(f"batch_limit={limit} is not allowed: expected a whole number of at least 1")
+    return limit
+
+
 def measure_batch_limit(model: PrefixedModel, image: Tensor) -> int:
     """The smallest batch size with nearly the least time an image: what ``batch_limit`` of a frozen model should be.
 

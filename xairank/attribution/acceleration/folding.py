@@ -158,7 +158,7 @@ def _split(network: nn.Module, graph: fx.Graph, end: fx.Node) -> Halves:
         values[node] = prefix.node_copy(node, values.__getitem__)
     prefix.output(values[end])
     start = rest.placeholder("prefix")
-    if any(reader.op != "call_module" for reader in end.users):  # modules were told not to work in place
+    if any(reader.op != "call_module" for reader in end.users):  # modules no longer work in place
         start = rest.call_method("clone", (start,))
     values = {end: start}
     for node in nodes[:cut]:

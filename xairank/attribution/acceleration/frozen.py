@@ -7,7 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from xairank.attribution.acceleration.batch_limit import default_batch_limit
+from xairank.attribution.acceleration.batch_limit import checked_limit, default_batch_limit
 from xairank.attribution.acceleration.comparison import difference
 from xairank.attribution.acceleration.folding import Features, Halves, fold_and_split
 from xairank.attribution.protocol import Model, as_parts, checked
@@ -73,8 +73,11 @@ def freeze(model: Model, images: Tensor, *, batch_limit: int | None = None) -> F
         images: A few images in the model's input space, (B, 3, H, W).
         batch_limit: Largest batch in one pass; by default
             :func:`~xairank.attribution.acceleration.batch_limit.default_batch_limit`.
+
+    Raises:
+        ValueError: A batch limit below 1.
     """
-    limit = batch_limit or default_batch_limit(images.device)
+    limit = default_batch_limit(images.device) if batch_limit is None else checked_limit(batch_limit)
     with torch.inference_mode(False):  # what is made in it could never be differentiated
         return _freeze(cast(nn.Module, model), checked(images, None)[0], limit)
 

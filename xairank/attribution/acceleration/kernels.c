@@ -26,13 +26,24 @@ static inline float exponential(float x) {
     return (p * r * r + r + 1.0f) * power;
 }
 
+/* x limited to [-87, 87], NaN to either end. By its bits, whose order without the sign is that of the magnitudes:
+   compilers turn comparisons of floats into minimum and maximum only where they may assume that none is NaN. */
+static inline float limited(float x) {
+    const int32_t limit = 0x42ae0000; /* the bits of 87 */
+    int32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    int32_t magnitude = bits & INT32_MAX;
+    bits = (bits & INT32_MIN) | (magnitude < limit ? magnitude : limit);
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
 /* SiLU, x * sigmoid(x), and its derivative, with one exponential; the derivative may take the place of x. */
 void silu(const float *x, float *value, float *derivative, int64_t n) {
 #pragma omp parallel for simd if (n > WORTH_THREADS)
     for (int64_t i = 0; i < n; i++) {
         float input = x[i];
-        float exponent = -input > -87.0f ? -input : -87.0f;
-        float sigmoid = 1.0f / (1.0f + exponential(exponent < 87.0f ? exponent : 87.0f));
+        float sigmoid = 1.0f / (1.0f + exponential(-limited(input)));
         float product = input * sigmoid;
         value[i] = product;
         derivative[i] = sigmoid + product * (1.0f - sigmoid);

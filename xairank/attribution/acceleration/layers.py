@@ -3,7 +3,9 @@
 Each computes what its original computes, and may be differentiated once, not twice.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, cast
 
 import torch
@@ -15,6 +17,17 @@ from xairank.attribution.acceleration.kernels import Kernels, compiled_kernels
 from xairank.attribution.acceleration.squeeze_excitation import Gates, SqueezeExcitation, is_differentiated
 
 FEW_PIXELS = 14 * 14  # of a feature map
+_kernels_are_wanted = ContextVar("_kernels_are_wanted", default=True)
+
+
+@contextmanager
+def without_kernels() -> Iterator[None]:
+    """Lets PyTorch's own functions compute what the compiled kernels would, so that the two can be compared."""
+    token = _kernels_are_wanted.set(False)
+    try:
+        yield
+    finally:
+        _kernels_are_wanted.reset(token)
 
 
 class Convolution(nn.Module):
@@ -141,14 +154,15 @@ def _transposed(layer: nn.Conv2d, gradient: Tensor, size: torch.Size) -> Tensor:
 
 
 def _is_small_product(layer: nn.Conv2d, inputs: Tensor) -> bool:
-    """Whether a layer mixes the channels of few pixels, which CPUs do sooner as a product than as a convolution."""
+    """Whether a layer mixes the channels of few pixels, which CPUs do faster as a product than as a convolution."""
     pointwise = layer.kernel_size == layer.stride == (1, 1) and layer.groups == 1 and layer.padding == (0, 0)
     few = inputs.device.type == "cpu" and inputs.shape[2] * inputs.shape[3] <= FEW_PIXELS
     return pointwise and few and inputs.is_contiguous(memory_format=torch.channels_last)
 
 
 def _kernels_for(inputs: Tensor) -> Kernels | None:
-    return compiled_kernels() if inputs.device.type == "cpu" and inputs.dtype == torch.float32 else None
+    suited = inputs.device.type == "cpu" and inputs.dtype == torch.float32
+    return compiled_kernels() if suited and _kernels_are_wanted.get() else None
 
 
 def _graph_is_kept() -> bool:

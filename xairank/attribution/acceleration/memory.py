@@ -1,7 +1,7 @@
 """The process's heap: keep freed memory at hand while tensors come and go.
 
 A pass through a network frees what it allocated, glibc hands it back to the system, and the next pass has every page of
-it cleared anew. For EfficientNet-B0 on a CPU that is a third of the time of a forward and backward pass.
+it cleared again. For EfficientNet-B0 on a CPU that is a third of the time of a forward and backward pass.
 """
 
 import ctypes

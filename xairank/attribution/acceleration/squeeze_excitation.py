@@ -94,7 +94,7 @@ class _Gate(torch.autograd.Function):
 
 
 def _as_linear(pointwise: nn.Conv2d) -> nn.Linear:
-    """A 1 x 1 convolution for a single pixel, which is sooner multiplied than convolved."""
+    """A 1 x 1 convolution for a single pixel, which is faster as a product than as a convolution."""
     linear = nn.Linear(pointwise.in_channels, pointwise.out_channels, bias=pointwise.bias is not None)
     linear.weight = nn.Parameter(pointwise.weight.flatten(1), requires_grad=False)
     if pointwise.bias is not None:
