@@ -360,8 +360,48 @@ def test_epochs_without_evaluation_are_left_empty(run, tmp_path):
     status, _, err = run("trainer.max_epochs=4", "trainer.check_val_every_n_epoch=2")
     assert status == 0, err
     metrics = pd.read_csv(only_run(tmp_path) / "metrics.csv")
-    assert metrics["test_loss"].isna().tolist()[0]
+    assert metrics["test_loss"].isna().tolist() == [True, False, True, False]
     assert metrics["train_loss"].notna().all()
+
+
+def test_the_checkpoint_is_the_model_that_was_explained_whenever_it_was_evaluated(run, tmp_path):
+    status, _, err = run("trainer.max_epochs=3", "trainer.check_val_every_n_epoch=2", "attribution.keep_maps=false")
+    assert status == 0, err
+    checkpoint = torch.load(only_run(tmp_path) / "checkpoints" / "last.ckpt", weights_only=True)
+    assert checkpoint["epoch"] == 2
+    status, out, err = run("trainer.max_epochs=3", "trainer.check_val_every_n_epoch=2")
+    assert status == 0, err
+    assert "maps added" in out
+
+
+def test_a_sweep_that_is_never_evaluated_has_tables_and_figures(run, tmp_path, monkeypatch):
+    from xairank.figures import __main__ as figures
+    from xairank.tables import __main__ as tables
+
+    status, _, err = run("trainer.max_epochs=1", "trainer.limit_val_batches=0")
+    assert status == 0, err
+    for main, arguments in ((tables.main, ["name=test"]), (figures.main, ["name=test", "formats=svg"])):
+        monkeypatch.setattr(sys, "argv", ["", *arguments])
+        main()
+    assert (tmp_path / "multirun/test/figures/figure5_curves.svg").is_file()
+
+
+def test_limits_that_end_training_before_an_epoch_are_named(run):
+    status, _, err = run("trainer.limit_train_batches=0")
+    assert status == 2
+    assert err == (
+        "xairank: error: trainer.limit_train_batches=0: no epoch was trained; remove what ends training before one is "
+        "over\n"
+    )
+
+
+def test_a_plain_function_is_a_metric(run, tmp_path):
+    function = "+evaluation.metrics.share._target_=xairank.evaluation.topk_overlap"
+    status, _, err = run("trainer.max_epochs=4", function, "+evaluation.metrics.share._partial_=true")
+    assert status == 0, err
+    scores = pd.read_parquet(only_run(tmp_path) / "scores.parquet")
+    assert scores["share"].equals(scores["topk_overlap"])
+    assert "share_chance" not in scores
 
 
 def test_weights_of_one_name_are_two_runs_and_one_number_is_one(run, tmp_path):

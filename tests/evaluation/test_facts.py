@@ -12,7 +12,7 @@ def test_a_class_a_function_and_a_function_with_facts():
     metrics = {
         "topk_overlap": TopKOverlap(),
         "topk_iou": TopKIoU(),
-        "mean_distance": distance,
+        "mean_distance": FunctionMetric(distance),
         "d": FunctionMetric(distance, "Distance", higher_is_better=False, low=0),
     }
     facts = describe_metrics(metrics)

@@ -43,6 +43,15 @@ def test_a_seed_that_another_key_refers_to_is_filled_in(place):
     assert [job.folder.config["data"]["split_seed"] for job in jobs] == [1, 2]
 
 
+def test_two_configurations_in_one_folder_are_refused(place, tmp_path):
+    file = tmp_path / "conf" / "logger" / "mine.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("# @package _global_\nlogger: {_target_: null}\nmodel: {beta: 3}\n")  # hides a key in a place
+    jobs = plan([*QUICK, "logger=none,mine", f"hydra.searchpath=[{tmp_path / 'conf'}]"])
+    with pytest.raises(UserError, match="two runs of the sweep have this folder and other configurations"):
+        check_jobs(jobs)
+
+
 def test_another_sweeper_is_not_planned(place, tmp_path):
     file = tmp_path / "conf" / "hydra" / "sweeper" / "clever.yaml"
     file.parent.mkdir(parents=True)

@@ -8,6 +8,7 @@ import timm
 import torch
 import torchvision
 from torch import nn
+from torch.nn import functional
 
 from xairank.errors import UserError
 from xairank.models.adapt import adapt
@@ -31,6 +32,49 @@ class Odd(nn.Module):
             images = images / 255
         stem = self.stem(images * 2 - 1).relu()
         return SimpleNamespace(logits=self.classify((stem + self.block(stem)).mean(dim=(2, 3))))
+
+
+class InPlaceBefore(nn.Module):
+    """An activation in place whose input, and so its output, passes the cut beside the map."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.layer = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, padding=1)
+        self.activation, self.classify = nn.ReLU(inplace=True), nn.Linear(8, 4)
+
+    def forward(self, images):
+        stem = self.stem(images)
+        features = self.layer(self.activation(stem))
+        return self.classify((features + stem).mean(dim=(2, 3)))
+
+
+class Chunks(nn.Module):
+    """A tuple of tensors of which one is taken before the layer and the other behind it."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.layer = nn.Conv2d(3, 8, 3), nn.Conv2d(4, 4, 3, padding=1)
+        self.classify = nn.Linear(8, 4)
+
+    def forward(self, images):
+        halves = torch.chunk(functional.silu(self.stem(images)), 2, dim=1)
+        features = self.layer(halves[0])
+        return self.classify(torch.cat([functional.silu(features), halves[1]], dim=1).mean(dim=(2, 3)))
+
+
+class InPlaceBehind(nn.Module):
+    """Cannot be traced, and overwrites the layer's output by what is not the same when done twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.classify = nn.Conv2d(3, 8, 3), nn.Linear(8, 4)
+
+    def forward(self, images):
+        if images.mean() > 100:
+            images = images / 255
+        features = self.layer(images)
+        functional.silu(features, inplace=True)
+        return self.classify(features.mean(dim=(2, 3)))
 
 
 class Flat(nn.Module):
@@ -84,6 +128,9 @@ MODELS = {
         (24, 8, 8),
     ),
     "one's own": (Odd, Hooked, "block", (8, 16, 16)),
+    "in place before the layer": (InPlaceBefore, Traced, "layer", (8, 62, 62)),
+    "chunks": (Chunks, Hooked, "layer", (4, 62, 62)),
+    "in place behind the layer": (InPlaceBehind, Hooked, "layer", (8, 62, 62)),
     "without a map": (Flat, Uncut, "", ()),
 }
 

@@ -10,7 +10,7 @@ from captum.attr import Saliency as CaptumSaliency
 from torch import nn
 
 from tests.attribution.networks import relative_error
-from tests.models.test_adapt import SIZE, Odd, timm_model, torchvision_vit
+from tests.models.test_adapt import SIZE, Chunks, InPlaceBefore, InPlaceBehind, Odd, timm_model, torchvision_vit
 from xairank.attribution import GradCAM, IntegratedGradients, Saliency, explain, freeze
 from xairank.attribution.gradcam import interpolate_axis
 from xairank.attribution.path import gauss_legendre
@@ -25,7 +25,11 @@ MODELS = {
     "timm swin": timm_model("swin_tiny_patch4_window7_224", img_size=SIZE, window_size=2),
     "torchvision resnet50": lambda: torchvision.models.resnet50(num_classes=4),
     "torchvision vit": torchvision_vit,
+    "torchvision googlenet": lambda: torchvision.models.googlenet(num_classes=4, init_weights=False, aux_logits=False),
     "one's own": Odd,
+    "in place before the layer": InPlaceBefore,
+    "chunks": Chunks,
+    "in place behind the layer": InPlaceBehind,
 }
 
 

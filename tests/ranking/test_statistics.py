@@ -10,6 +10,7 @@ from statsmodels.stats.multitest import multipletests
 from tests.ranking.studies import FACTS, METHODS, Effects, scores_of
 from xairank.ranking.bootstrap import two_way_p
 from xairank.ranking.cases import case_means
+from xairank.ranking.conclusion import conclude
 from xairank.ranking.pairs import critical_difference, differences, holm, rank_biserial
 from xairank.ranking.statistics import (
     _friedman,
@@ -17,6 +18,7 @@ from xairank.ranking.statistics import (
     summarize_methods,
 )
 from xairank.ranking.wins import mean_over_seeds, win_rates
+from xairank.schema import MetricFacts
 
 MODERATE = Effects(methods=(0.0, -0.4, -0.3))
 
@@ -213,3 +215,28 @@ def test_equal_methods_are_seldom_told_apart_even_if_each_seed_prefers_another(s
         print(f"some pair told apart in {told / n_studies:.3f}")
     assert told / n_studies < 0.05 + 3 * np.sqrt(0.05 * 0.95 / n_studies)
     assert seed_and_method == 0 or significant / n_studies > 0.2
+
+
+@pytest.mark.parametrize("higher_is_better", [True, False])
+def test_ranks_that_contradict_the_scores_are_never_a_win(higher_is_better):
+    """A beats B by little on 52 cases and loses by much on 48; C is far behind, which Friedman's test sees."""
+    generator = np.random.default_rng(0)
+    b = generator.uniform(0.4, 0.6, 100)
+    a = b + np.where(np.arange(100) < 52, 0.03, -0.3)
+    rows = [
+        {"seed": 0, "fold": 0, "split": "test", "sample": str(i), "case": str(i), "method": method, "score": value}
+        for i in range(100)
+        for method, value in (("a", a[i]), ("b", b[i]), ("c", 0.01))
+    ]
+    scores = pd.DataFrame(rows)
+    if not higher_is_better:
+        scores["score"] = 1 - scores["score"]
+    found = compare_methods(scores, "score", MetricFacts("Score", higher_is_better))
+    pair = found.pairs[(found.pairs["method"] == "a") & (found.pairs["other"] == "b")].iloc[0]
+    assert pair["rank_difference"] > 0
+    assert pair["rank_biserial"] < 0
+    assert pair["holm_p"] < 0.05
+    assert pair["verdict"] == "ranks and scores disagree"
+    said = conclude(found)
+    assert "A ranks above B" not in said
+    assert "A has the better mean rank and the worse scores than B" in said

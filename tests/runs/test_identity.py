@@ -26,7 +26,10 @@ def changed(config, key, value):
     [
         ([], "seed=42"),
         (["seed=42"], "seed=42"),
-        (["name=x", "data.root=/a/b", "experiment=demo"], "seed=42"),
+        (["name=x", "data.root=/a/b"], "seed=42"),
+        (["experiment=demo", "data.root=/a/b"], "seed=42"),
+        (["name=x", "experiment=demo"], "experiment=demo,seed=42"),
+        (["~evaluation.metrics.topk_iou"], "evaluation.metrics.topk_iou=removed,seed=42"),
         (["seed=42", "model.beta=0"], "model.beta=0,seed=42"),
         (["model.encoder=resnet18", "data=synthetic"], "data=synthetic,model.encoder=resnet18,seed=42"),
         (["+model.extra=a/b c"], "model.extra=a-b-c,seed=42"),

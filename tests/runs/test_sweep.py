@@ -196,3 +196,22 @@ def test_pooled_versions_are_remarked(tmp_path):
     change_record(folder / "data.fold=0,seed=2", versions={"torch": "2.8.0", "xairank": "0.1.0"})
     [group] = read_sweep(folder).groups
     assert group.remarks == ["Runs with different versions of torch are pooled: 2.8.0 and 2.9.0."]
+
+
+@pytest.mark.parametrize(("key", "what"), [("images", "images or masks"), ("encoder", "pretrained weights")])
+def test_what_all_folds_share_must_be_the_same_in_all_of_them(tmp_path, key, what):
+    folder = write_fake_sweep(tmp_path / "folds", [1], 8, folds=[0, 1])
+    records = sorted(folder.glob("*/run.json"))
+    for path, content in zip(records, ("a" * 64, "a" * 64), strict=True):
+        path.write_text(json.dumps({**json.loads(path.read_text()), key: content}))
+    read_sweep(folder)
+    records[1].write_text(json.dumps({**json.loads(records[1].read_text()), key: "b" * 64}))
+    with pytest.raises(UserError, match=rf"their {what} differ \(aaaaaaaa and bbbbbbbb in run.json\)"):
+        read_sweep(folder)
+
+
+def test_weights_from_a_file_take_the_place_of_pretrained_ones(tmp_path):
+    for seed, pretrained in ((1, True), (2, False)):
+        config = fake_config(seed, **{"model.encoder_weights": "w.safetensors", "model.pretrained": pretrained})
+        write_fake_run(tmp_path / "s" / str(seed), config, n_images=4, n_epochs=1)
+    assert [group.name for group in read_sweep(tmp_path / "s").groups] == [""]

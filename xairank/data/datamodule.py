@@ -185,6 +185,14 @@ class DefectDataModule(pl.LightningDataModule):
             digest.update(part.numpy().data)
         return digest.hexdigest()
 
+    def content(self) -> str:
+        """SHA-256 (hexadecimal) of the data itself, whatever the split: samples, cases, labels, pixels and masks."""
+        samples = self._samples()
+        digest = hashlib.sha256(self.table[["sample", "case", "label"]].to_csv(index=False).encode())
+        for part in (samples.images, samples.masks):
+            digest.update(part.numpy().data)
+        return digest.hexdigest()
+
     def class_counts(self) -> Tensor:
         """Training images of each class, in the order of ``classes``."""
         labels = self._samples().labels[self._rows(TRAIN)]

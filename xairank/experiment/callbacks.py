@@ -8,7 +8,7 @@ from pytorch_lightning.callbacks import Callback
 
 from xairank.console import progress
 from xairank.runs.folder import RunFolder
-from xairank.schema import METRIC_COLUMNS
+from xairank.schema import METRIC_COLUMNS, SPLITS, TRAIN
 
 
 class MetricsCallback(Callback):
@@ -17,10 +17,17 @@ class MetricsCallback(Callback):
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self.epochs: list[dict[str, float]] = []
+        self._evaluated = False
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Notes that this epoch's test values are its own; Lightning keeps those of an earlier epoch."""
+        self._evaluated = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Adds the epoch's row; what was not evaluated, as trainer.check_val_every_n_epoch has it, is left empty."""
-        found = trainer.callback_metrics
+        splits = SPLITS if self._evaluated else [TRAIN]
+        self._evaluated = False
+        found = {name: value for name, value in trainer.callback_metrics.items() if name.startswith(tuple(splits))}
         row = {name: float(found[name]) if name in found else math.nan for name in METRIC_COLUMNS}
         self.epochs.append({**row, "epoch": trainer.current_epoch})
         self.folder.write_metrics(self.epochs)

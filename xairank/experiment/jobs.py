@@ -118,6 +118,7 @@ def check_jobs(jobs: Sequence[Job]) -> None:
     Raises:
         UserError: Every run that is not complete makes the same mistake.
     """
+    _check_folders(jobs)
     mistakes = set()
     for mistake in _mistakes(jobs):
         if not mistake:
@@ -125,6 +126,20 @@ def check_jobs(jobs: Sequence[Job]) -> None:
         mistakes.add(mistake)
     if len(mistakes) == 1:
         raise UserError(f"{mistakes.pop()} (all {len(jobs)} runs of the sweep)" if len(jobs) > 1 else mistakes.pop())
+
+
+def _check_folders(jobs: Sequence[Job]) -> None:
+    """Refuses two runs of other configurations in one folder."""
+    first: dict[Path, Job] = {}
+    for job in jobs:
+        if job.folder is None:
+            continue
+        before = first.setdefault(job.folder.path, job)
+        if before.folder is not None and before.folder.identity != job.folder.identity:
+            raise UserError(
+                f"{job.folder.path}: two runs of the sweep have this folder and other configurations "
+                f"({','.join(before.overrides)} and {','.join(job.overrides)}); run them under two names"
+            )
 
 
 def _mistakes(jobs: Sequence[Job]) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from xairank.attribution import describe_methods
 from xairank.attribution.acceleration.memory import freed_memory_kept
+from xairank.config import is_trainer_argument
 from xairank.console import console
 from xairank.errors import UserError
 from xairank.evaluation import describe_metrics
@@ -17,11 +18,19 @@ from xairank.experiment.environment import describe_environment
 from xairank.experiment.explaining import Explained, Parts, explain_run, no_maps
 from xairank.experiment.summary import print_run
 from xairank.experiment.trainer import create_trainer, drop_optimizer, fit, load_checkpoint
-from xairank.experiment.wiring import create_data, create_methods, create_metrics, create_module, load_encoder
+from xairank.experiment.wiring import (
+    create_data,
+    create_methods,
+    create_metrics,
+    create_module,
+    load_encoder,
+    weights_content,
+)
 from xairank.runs.folder import RunFolder
 from xairank.schema import to_record
 
-SAME_SCORE = 0.01  # what devices may differ by when they compute a score; on the same CPU scores are the same
+# What devices may differ by when they compute a score, as a share of the largest; on the same CPU scores are the same.
+SAME_SCORE = 0.01
 
 
 def run_experiment(folder: RunFolder) -> None:
@@ -33,7 +42,10 @@ def run_experiment(folder: RunFolder) -> None:
     config = folder.config
     methods, metrics = create_methods(config), create_metrics(config)
     checkpointing = ModelCheckpoint(
-        folder.checkpoint.parent, filename=folder.checkpoint.stem, enable_version_counter=False
+        folder.checkpoint.parent,
+        filename=folder.checkpoint.stem,
+        enable_version_counter=False,
+        save_on_train_epoch_end=True,  # also after an epoch that is not evaluated
     )
     trainer = create_trainer(config, [ProgressCallback(), MetricsCallback(folder), checkpointing])
     device = trainer.strategy.root_device
@@ -49,6 +61,7 @@ def run_experiment(folder: RunFolder) -> None:
         clock.start()
         fit(trainer, module, data, folder.checkpoint, config["trainer"])
         clock.stop("training")
+        _check_trained(folder)
         parts = Parts(folder, with_maps=config["attribution"]["keep_maps"])
         explained = explain_run(folder, module.to(device), data, methods, metrics, parts)
     folder.write_table("scores.parquet", explained.scores)
@@ -63,6 +76,8 @@ def run_experiment(folder: RunFolder) -> None:
             "methods": to_record(describe_methods(methods)),
             "metrics": to_record(describe_metrics(metrics)),
             "data": fingerprint,
+            "images": data.content(),
+            "encoder": weights_content(config),
             **describe_environment(device),
             "batch_limit": explained.batch_limit,
             "seconds": clock.seconds,
@@ -114,7 +129,7 @@ def check_agreement(folder: RunFolder, explained: Explained, metrics: list[str])
     now = explained.scores.set_index(keys)[metrics].sort_index()
     if before.index.equals(now.index):
         differences = np.abs(before.to_numpy(float) - now.to_numpy(float))
-        if differences.max(initial=0) <= SAME_SCORE:
+        if (differences <= SAME_SCORE * np.abs(before.to_numpy(float)).max(axis=0, initial=1)).all():
             return
         found = f"a score differs by {differences.max():.3f}"
     else:
@@ -123,6 +138,13 @@ def check_agreement(folder: RunFolder, explained: Explained, metrics: list[str])
         f"{folder.path}: its maps, made now, do not have the scores that the run wrote ({found}); make them on "
         f"{folder.record.get('device')}, where the run was explained, or run again with another name=..."
     )
+
+
+def _check_trained(folder: RunFolder) -> None:
+    if not folder.checkpoint.is_file():
+        options = folder.config["trainer"].items()
+        limits = [f"trainer.{key}={value}" for key, value in options if is_trainer_argument(f"trainer.{key}")]
+        raise UserError(f"{' '.join(limits)}: no epoch was trained; remove what ends training before one is over")
 
 
 class _Clock:

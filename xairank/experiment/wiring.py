@@ -14,10 +14,11 @@ from xairank.data.download import download_category
 from xairank.data.index import PLACES, Source
 from xairank.data.synthetic import SyntheticCategory, render_category
 from xairank.errors import UserError
-from xairank.evaluation.metric import Metric
-from xairank.files import expand_user
+from xairank.evaluation import FunctionMetric, Metric
+from xairank.files import expand_user, sha256
 from xairank.models import EncoderDecoder, MultitaskModule
 from xairank.models.encoder import create_encoder
+from xairank.models.weights import find_weights
 
 Config = Mapping[str, Any]
 
@@ -28,8 +29,9 @@ def create_methods(config: Config) -> dict[str, AttributionMethod]:
 
 
 def create_metrics(config: Config) -> dict[str, Metric]:
-    """The metrics by name, from ``evaluation.metrics``."""
-    return _create_entries("evaluation.metrics", config["evaluation"]["metrics"])
+    """The metrics by name, from ``evaluation.metrics``; a plain function, given by ``_partial_: true``, is one too."""
+    created = _create_entries("evaluation.metrics", config["evaluation"]["metrics"])
+    return {name: some if isinstance(some, Metric) else FunctionMetric(some) for name, some in created.items()}
 
 
 def _create_entries(group: str, entries: Config) -> dict[str, Any]:
@@ -87,6 +89,15 @@ def load_encoder(config: Config, *, pretrained: bool = True) -> nn.Module:
         weights=weights,
         monitor=ConsoleMonitor(),
     )
+
+
+def weights_content(config: Config) -> str | None:
+    """SHA-256 of the file that holds the encoder's weights; None where there is none."""
+    options = config["model"]
+    if options["encoder_weights"]:
+        return sha256(expand_user(options["encoder_weights"]))
+    file = find_weights(options["encoder"]) if options["pretrained"] else None
+    return sha256(file) if file else None
 
 
 def create_network(config: Config, encoder: nn.Module, n_classes: int) -> EncoderDecoder:

@@ -1,5 +1,6 @@
 """Any classifier in the protocol of attribution, images -> feature map -> logits: cut behind one of its layers."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from xairank.models.encoder_decoder import Normalize
 from xairank.models.layers import FeatureLayer, find_feature_layer, logits_of
 
 DEFAULT_SIZE = 224
+TOLERANCE = 1e-3  # relative, in the Euclidean norm: both parts run the same layers, so only rounding may differ
 
 
 class AdaptedModel(nn.Module):
@@ -97,18 +99,49 @@ def adapt(
 
 
 def _cut(model: nn.Module, images: Tensor, layer: FeatureLayer | None) -> Cut:
-    """The model in two parts that compute what it computes."""
+    """The model in two parts that compute what it computes: logits and gradients at the images.
+
+    Raises:
+        UserError: Neither way of cutting it computes the same.
+    """
     if layer is None:
         return Uncut(model)
     try:
         traced = Traced(model, layer)
-        with torch.no_grad():
-            expected = logits_of(model(images))
-            if torch.allclose(logits_of(traced.after(*traced.before(images))), expected, rtol=1e-4, atol=1e-5):
-                return traced
+        if _is_same(traced, model, images):
+            return traced
     except Exception:  # torch.fx raises whatever the network's own code does with a proxy
         pass
-    return Hooked(model, layer)
+    hooked = Hooked(model, layer)
+    if _is_same(hooked, model, images):
+        return hooked
+    raise UserError(
+        f"layer={layer.name}: {type(model).__name__} computes something else when it is cut there; name another layer"
+    )
+
+
+def _is_same(cut: Cut, model: nn.Module, images: Tensor) -> bool:
+    """Whether a cut network gives the logits and gradients of the whole one, and hands on nothing but tensors."""
+
+    def through_the_cut(inputs: Tensor) -> Tensor:
+        parts = cut.before(inputs)
+        if any(isinstance(part, tuple | list | dict) for part in parts):
+            raise TypeError("a container crosses the cut, whose tensors would lose their gradients")
+        return logits_of(cut.after(*parts))
+
+    found, expected = _logits_and_gradients(through_the_cut, images), _logits_and_gradients(model, images)
+    return all(
+        (a - b).norm() <= TOLERANCE * b.norm() + torch.finfo(b.dtype).tiny for a, b in zip(found, expected, strict=True)
+    )
+
+
+def _logits_and_gradients(function: Callable[[Tensor], Any], images: Tensor) -> tuple[Tensor, Tensor]:
+    with torch.inference_mode(False), torch.enable_grad():
+        inputs = images.detach().clone().requires_grad_()
+        logits = logits_of(function(inputs.clone()))  # a network may work in place on its images
+        mixture = torch.randn(logits.shape, generator=torch.Generator().manual_seed(0)).to(logits)
+        (gradient,) = torch.autograd.grad((logits * mixture).sum(), inputs)
+    return logits.detach(), gradient
 
 
 def _example(model: nn.Module, image_size: int | tuple[int, int] | None) -> Tensor:

@@ -83,7 +83,7 @@ class Hooked(Cut):
         outputs: list[Tensor] = []
 
         def read(output: Tensor) -> Tensor:
-            outputs.append(output)
+            outputs.append(output.clone())  # what follows the layer may work in place
             return output
 
         with self._hook(read):

@@ -7,7 +7,7 @@ import pandas as pd
 
 from xairank.names import count, display_name, in_words
 from xairank.ranking.bootstrap import FEWEST_SEEDS
-from xairank.ranking.pairs import ALPHA, DIFFER, NOT_SHOWN, ON_THESE_SEEDS, critical_difference
+from xairank.ranking.pairs import ALPHA, CONTRADICTORY, DIFFER, NOT_SHOWN, ON_THESE_SEEDS, critical_difference
 from xairank.ranking.statistics import Comparison
 from xairank.ranking.wins import FEWEST_CASES
 
@@ -15,6 +15,7 @@ _MOST_CASES = 10_000
 _RELATIONS = {
     DIFFER: "{} ranks above {}",
     ON_THESE_SEEDS: "{} ranks above {} on these seeds, but other seeds may reverse the order",
+    CONTRADICTORY: "{} has the better mean rank and the worse scores than {}, so neither is better in every sense",
     NOT_SHOWN: "{} is not shown to differ from {}",
 }
 
@@ -66,7 +67,7 @@ def _sample_size(comparison: Comparison, label: Callable[[str], str]) -> str:
     open_pairs = comparison.pairs[verdicts == NOT_SHOWN].sort_values("rank_difference").to_dict("records")
     if not open_pairs:
         seeds = count(comparison.n_seeds, "seed")
-        but = f", but {seeds} are not" if (verdicts != DIFFER).any() else ""
+        but = f", but {seeds} are not" if (verdicts == ON_THESE_SEEDS).any() else ""
         return f"{counted} are enough to separate all methods{but}."
     # Wilcoxon gave the verdicts: it also sees how far scores differ, and may separate what ranks alone do not.
     said = f"By ranks alone (Nemenyi) {counted} separate mean ranks {comparison.critical_difference:.2f} apart"

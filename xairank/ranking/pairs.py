@@ -16,6 +16,7 @@ from xairank.schema import MetricFacts
 
 ALPHA = 0.05
 DIFFER, ON_THESE_SEEDS, NOT_SHOWN, TOO_FEW = "differ", "differ on these seeds", "not shown to differ", ""
+CONTRADICTORY = "ranks and scores disagree"
 _P_VALUES = ("wilcoxon_p", "holm_p", "nemenyi_p", "two_way_p")
 
 
@@ -40,8 +41,15 @@ def compare_pairs(
     return pd.DataFrame(rows, columns=[*columns, *_P_VALUES]).assign(verdict=TOO_FEW)
 
 
-def decide_pairs(pairs: pd.DataFrame, cases: pd.DataFrame, friedman_p: float) -> pd.DataFrame:
-    """The pairs with their p-values and verdicts."""
+def decide_pairs(pairs: pd.DataFrame, cases: pd.DataFrame, friedman_p: float, facts: MetricFacts) -> pd.DataFrame:
+    """The pairs with their p-values and verdicts.
+
+    Args:
+        pairs: As of :func:`compare_pairs`.
+        cases: Scores, cases by methods.
+        friedman_p: Of all methods.
+        facts: Of the metric.
+    """
     wilcoxon_p = np.array(
         [wilcoxon(differences(cases, *pair)) for pair in zip(pairs["method"], pairs["other"], strict=True)]
     )
@@ -52,7 +60,12 @@ def decide_pairs(pairs: pd.DataFrame, cases: pd.DataFrame, friedman_p: float) ->
     )
     both_p = holm(pairs["two_way_p"].to_numpy())
     significant = (holm_p < ALPHA) & (n_methods == 2 or friedman_p < ALPHA)
-    verdict = np.select([significant & (both_p < ALPHA), significant], [DIFFER, ON_THESE_SEEDS], NOT_SHOWN)
+    # The better mean rank may belong to a method that wins often by little and loses seldom by much.
+    better = pairs["difference"] * (1 if facts.higher_is_better else -1)
+    opposed = significant & ((better < 0) | (pairs["rank_biserial"] < 0))
+    verdict = np.select(
+        [opposed, significant & (both_p < ALPHA), significant], [CONTRADICTORY, DIFFER, ON_THESE_SEEDS], NOT_SHOWN
+    )
     found = dict(zip(_P_VALUES, (wilcoxon_p, holm_p, nemenyi_p.clip(0, 1), both_p), strict=True))
     return pairs.assign(**found, verdict=verdict)
 

@@ -116,6 +116,8 @@ def compare_methods(scores: pd.DataFrame, metric: str, facts: MetricFacts) -> Co
 
     - ``differ``: Friedman's p, Holm's p and the two-way p are below 5 %;
     - ``differ on these seeds``: all but the two-way p are;
+    - ``ranks and scores disagree``: they are, but the method of the better mean rank has the worse mean score, or loses
+      by more than it wins by: which is better depends on what counts;
     - ``not shown to differ``: the others;
     - an empty text where there are fewer than six cases, which cannot decide.
     """
@@ -127,7 +129,7 @@ def compare_methods(scores: pd.DataFrame, metric: str, facts: MetricFacts) -> Co
     enough = n_cases >= FEWEST_CASES and n_methods > 1
     statistic, p = _friedman(cases) if enough and n_methods > 2 else (np.nan, np.nan)
     pairs = compare_pairs(cases, mean_ranks, scores, metric, facts)
-    pairs = decide_pairs(pairs, cases, friedman_p=p) if enough else pairs.assign(two_way_p=np.nan)
+    pairs = decide_pairs(pairs, cases, p, facts) if enough else pairs.assign(two_way_p=np.nan)
     difference = critical_difference(n_cases, n_methods) if enough else np.nan
     n_seeds, n_images = scores["seed"].nunique(), scores["sample"].nunique()
     return Comparison(n_seeds, n_images, n_cases, mean_ranks, statistic, p, difference, pairs)

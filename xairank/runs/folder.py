@@ -15,7 +15,6 @@ import yaml
 
 from xairank.errors import UserError
 from xairank.files import atomic, remove_leftovers, write_text
-from xairank.runs.identity import NOT_IDENTITY as NOT_IDENTITY  # also had from here
 from xairank.runs.identity import determining, identity
 
 FORMAT = 2

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from xairank.names import count, images_in_words, in_words
-from xairank.schema import SPLITS, MethodFacts, MetricFacts, chance_column, method_facts, metric_facts
+from xairank.schema import SPLITS, MethodFacts, MetricFacts, method_facts, metric_facts
 
 _SOFTWARE = ("xairank", "torch")  # whose versions can change a result
 
@@ -61,12 +61,6 @@ class Group:
     def ties(self) -> Any:  # noqa: ANN401  # ranking.wins.Ties, which this room does not import
         """How ties share a win: ``shared`` or ``first``."""
         return self.config["ranking"]["ties"]
-
-    @property
-    def chance_known(self) -> bool:
-        """Whether the runs know the deciding metric's score of a random map."""
-        column = chance_column(self.metric)
-        return column in self.scores and bool(self.scores[column].notna().all())
 
     @property
     def suffix(self) -> str:

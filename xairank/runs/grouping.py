@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 from xairank.config import flatten
 from xairank.errors import UserError
-from xairank.runs.folder import NOT_IDENTITY
+from xairank.runs.identity import NOT_IDENTITY
 
 ABSENT = "absent"  # shown for a key that only other runs of the sweep have
 
 # Seed and fold are what a group repeats over; the rest says where, how fast and what is kept, never what results.
-_NOT_VARYING = ("seed", "data.fold", *NOT_IDENTITY, "trainer.accelerator")
+_NOT_VARYING = ("seed", "data.fold", *NOT_IDENTITY)
 _WEIGHTS = "model.encoder_weights"
 _DIGITS = 8  # of a hash, where people read it
 
@@ -61,19 +61,24 @@ def _refuse_twins(runs: Iterable[Run]) -> None:
 
 
 def _refuse_other_data(runs: Iterable[Run]) -> None:
-    """Runs of one group and fold see the same images, masks and split; the hash tells other folds apart too."""
-    first: dict[tuple[str, int | None], Run] = {}
+    """Runs of one group start from the same images, masks and weights, and those of one fold see the same split."""
+    first: dict[tuple[object, ...], Run] = {}
     for run in runs:
-        data = run.info.get("data")
-        if data is None:
-            continue
-        before = first.setdefault((run.group, run.fold), run)
-        if before.info["data"] != data:
-            raise UserError(
-                f"{before.folder} and {run.folder.name}: their images, masks or split differ (data "
-                f"{before.info['data'][:_DIGITS]} and {data[:_DIGITS]} in run.json), so they cannot be pooled; delete "
-                "the outdated runs or move them out of the sweep, or train on the new data under another name=..."
-            )
+        for key, place, what in (
+            ("images", (run.group,), "images or masks"),
+            ("data", (run.group, run.fold), "images, masks or split"),
+            ("encoder", (run.group,), "pretrained weights"),
+        ):
+            found = run.info.get(key)
+            if found is None:
+                continue
+            before = first.setdefault((key, *place), run)
+            if before.info[key] != found:
+                raise UserError(
+                    f"{before.folder} and {run.folder.name}: their {what} differ ({before.info[key][:_DIGITS]} and "
+                    f"{found[:_DIGITS]} in run.json), so they cannot be pooled; delete the outdated runs or move them "
+                    "out of the sweep, or train again under another name=..."
+                )
 
 
 def _weights_in_words(runs: Sequence[Run]) -> list[str | None]:
@@ -107,6 +112,8 @@ def _comparable(config: Mapping[str, Any], weights: str | None) -> dict[str, str
             leaves.update(flatten(value, f"{key}.") if isinstance(value, Mapping) else {key: value})
     if _WEIGHTS in leaves:
         leaves[_WEIGHTS] = weights
+    if weights:  # which take the place of pretrained ones
+        leaves.pop("model.pretrained", None)
     return {key: _as_text(value) for key, value in leaves.items()}
 
 

@@ -33,7 +33,6 @@ NOT_IDENTITY = (
     "logger",
 )
 _WEIGHTS = ("model.encoder_weights", "model.pretrained")  # where they come from; what they are counts
-_NOT_IN_LABEL = (*NOT_IDENTITY, "experiment")
 _NUMBER = re.compile(r"[-+]?((0|[1-9][\d_]*)(\.\d*)?|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 
 
@@ -53,17 +52,26 @@ def run_label(overrides: Iterable[str], seed: int, weights: str | None = None) -
         >>> run_label(["model.beta=1.0", "+trainer.max_time=00:01:00:00", "data.root=/data"], 42)
         'model.beta=1,seed=42,trainer.max_time=00-01-00-00'
     """
-    chosen = dict(override.lstrip("+~").split("=", 1) for override in overrides if "=" in override)
-    chosen = {key: _one_spelling(value) for key, value in chosen.items() if key.split("@")[0] not in _NOT_IN_LABEL}
+    chosen = dict(_parts(override) for override in overrides)
+    # An experiment gives the sweep its name, unless another is chosen.
+    left_out = NOT_IDENTITY if "name" in chosen else (*NOT_IDENTITY, "experiment")
+    chosen = {key: _one_spelling(value) for key, value in chosen.items() if key.split("@")[0] not in left_out}
     file = PurePath(chosen.pop("model.encoder_weights", "null").strip("'\""))
     if weights and file.name != "null":
         chosen["model.encoder_weights"] = f"{file.stem}-{weights[:8]}"
+        chosen.pop("model.pretrained", None)  # which they take the place of
     chosen["seed"] = str(seed)
     label = ",".join(f"{key}={value}" for key, value in sorted(chosen.items()))
     label = re.sub(r"[^\w.,=+\-\[\]]", "-", label)
     if len(label) > 150:
         label = f"{label[:130]}-{hashlib.sha256(label.encode()).hexdigest()[:12]},seed={seed}"
     return label
+
+
+def _parts(override: str) -> tuple[str, str]:
+    """Key and value of an override; of a deleted key the value is "removed"."""
+    key, _, value = override.lstrip("+").partition("=")
+    return (key[1:], "removed") if key.startswith("~") else (key, value)
 
 
 def identity(config: Mapping[str, Any], weights: str | None = None) -> str:

@@ -117,7 +117,8 @@ def _joined(tables: Sequence[pa.Table]) -> pd.DataFrame:
 
 def _read_csv(path: Path, columns: Sequence[str]) -> pa.Table:
     texts = dict.fromkeys(EXCLUDED_COLUMNS, pa.string())
-    types = {**texts, "seed": pa.int64(), "fold": pa.int64()}
+    numbers = dict.fromkeys(METRIC_COLUMNS[1:], pa.float64())  # a column may be empty
+    types = {**texts, **numbers, "seed": pa.int64(), "fold": pa.int64()}
     # A class may be called "None" or "NA"; only an empty field is missing.
     options = pyarrow.csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=False)
     try:

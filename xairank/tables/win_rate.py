@@ -39,7 +39,7 @@ def win_rate(groups: Sequence[Group], split: str) -> Table:
     published = mean_over_seeds(rates[rates["split"] == split], WIN_RATE)
     found = pd.concat([_rates(group, split) for group in groups], ignore_index=True)
     data = beside(mean_over_seeds(found, WIN_RATE).assign(metric=WIN_RATE), published, ["label", "method"], compared)
-    counts = pd.concat([count_images(group, split).assign(group=group.name) for group in groups])
+    counts = pd.concat([count_ranked(group, split).assign(group=group.name) for group in groups])
     data = data.merge(counts.drop(columns="excluded"), how="left", on=["group", "label"])
     labels = method_labels(groups)
     cells = by_keys(data, "group", "label", "method")
@@ -62,7 +62,7 @@ def win_rate(groups: Sequence[Group], split: str) -> Table:
     return Table(f"win_rate_{split}", f"{title} ({_PUBLISHED_AS[split]})", data, header, in_blocks(blocks), shown)
 
 
-def count_images(group: Group, split: str) -> pd.DataFrame:
+def count_ranked(group: Group, split: str) -> pd.DataFrame:
     """How many images and pairs of image and run stand behind each class of one split.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Whether a frozen copy computes what its model computes: features, gradient at the image, and an affine prefix."""
+"""Whether a frozen copy is its model: features, logits, their gradients at the image, and an affine prefix."""
 
 import copy
 from typing import Any, Protocol
@@ -28,6 +28,10 @@ class Split(Protocol):
         """Images (B, 3, H, W) -> feature map (B, C, h, w), or a tuple that begins with it."""
         ...
 
+    def forward_head(self, features: Tensor, *others: Any) -> Tensor:  # noqa: ANN401
+        """What ``forward_features`` gave -> logits (B, classes)."""
+        ...
+
 
 def difference(candidate: Any, reference: Any, images: Tensor) -> str | None:  # noqa: ANN401 - a Split and a module
     """What a copy computes otherwise than its reference, in words with a number; None where it is the same.
@@ -40,7 +44,7 @@ def difference(candidate: Any, reference: Any, images: Tensor) -> str | None:  #
     with explaining(candidate), explaining(reference):
         features = _feature_difference(candidate, reference, images)
         if not features <= TOLERANCE:
-            return f"the features by {features:.1e}"
+            return f"the features or logits by {features:.1e}"
         affine = _affine_error(candidate, images)
         if not affine <= TOLERANCE:
             return f"a prefix that is not affine, by {affine:.1e}"
@@ -54,10 +58,10 @@ def difference(candidate: Any, reference: Any, images: Tensor) -> str | None:  #
 
 
 def _feature_difference(candidate: Split, reference: Split, images: Tensor) -> float:
-    """Largest difference of the features over the largest feature; infinite where one is not a number."""
+    """Largest difference of features or logits over the largest of them; infinite where one is not a number."""
     with torch.no_grad():
-        expected, found = (as_parts(model.forward_features(images))[0] for model in (reference, candidate))
-    return _share((found - expected).abs().max(), expected.abs().max())
+        pairs = zip(_outputs(reference, images), _outputs(candidate, images), strict=True)
+        return max(_share((found - expected).abs().max(), expected.abs().max()) for expected, found in pairs)
 
 
 def _affine_error(model: Split, images: Tensor) -> float:
@@ -70,17 +74,31 @@ def _affine_error(model: Split, images: Tensor) -> float:
 
 
 def _gradient_difference(candidate: Split, reference: Split, images: Tensor) -> float:
-    """Euclidean distance of the gradients of one mixture of features, relative to the reference's length."""
-    expected, found = (_gradient(model, images) for model in (reference, candidate))
-    return _share((found - expected).norm(), expected.norm())
+    """Euclidean distance of the gradients of features and logits, relative to the reference's length."""
+    return _distance(_gradients(reference, images), _gradients(candidate, images))
 
 
-def _gradient(model: Split, images: Tensor) -> Tensor:
-    inputs = images.detach().clone().requires_grad_()
-    features = as_parts(model.forward_features(inputs))[0]
-    mixture = torch.randn(features.shape, generator=torch.Generator().manual_seed(0)).to(features)
-    (gradient,) = torch.autograd.grad((features * mixture).sum(), inputs, allow_unused=True)
-    return torch.zeros_like(inputs) if gradient is None else gradient
+def _distance(expected: list[Tensor], found: list[Tensor]) -> float:
+    return max(_share((b - a).norm(), a.norm()) for a, b in zip(expected, found, strict=True))
+
+
+def _gradients(model: Split, images: Tensor) -> list[Tensor]:
+    """The gradients at the images (B, 3, H, W) of a mixture of the features, and of one of the logits."""
+    found = []
+    for number in range(2):  # a pass each, as layers of a frozen model may be differentiated once
+        inputs = images.detach().clone().requires_grad_()
+        output = _outputs(model, inputs)[number]
+        mixture = torch.randn(output.shape, generator=torch.Generator().manual_seed(0)).to(output)
+        (gradient,) = torch.autograd.grad((output * mixture).sum(), inputs, allow_unused=True)
+        found.append(torch.zeros_like(inputs) if gradient is None else gradient)
+    return found
+
+
+def _outputs(model: Split, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Features, and logits, to which everything contributes that the head takes beside the features."""
+    parts = as_parts(model.forward_features(images))
+    features = parts[0].clone()  # a head may work in place
+    return features, model.forward_head(*parts)
 
 
 def _same_in_float64(candidate: nn.Module, reference: nn.Module, images: Tensor) -> bool:
@@ -96,10 +114,9 @@ def _same_in_float64(candidate: nn.Module, reference: nn.Module, images: Tensor)
 
 def _kernel_difference(candidate: Split, images: Tensor) -> float:
     """What the compiled kernels change of the gradient; 0 where they do not serve."""
-    found = _gradient(candidate, images)
+    found = _gradients(candidate, images)
     with without_kernels():
-        expected = _gradient(candidate, images)
-    return _share((found - expected).norm(), expected.norm())
+        return _distance(_gradients(candidate, images), found)
 
 
 def _share(part: Tensor, whole: Tensor) -> float:

@@ -36,7 +36,7 @@ def fold_and_split(network: nn.Module) -> Halves:
     """
     _replace_squeeze_excitation(network)
     graph = _Tracer().trace(network)
-    _forbid_in_place(network)
+    _forbid_in_place(network, graph)
     _fold_batch_norm(network, graph)
     _drop_identities(network, graph)
     end = _end_of_affine_prefix(network, graph)
@@ -59,11 +59,14 @@ def _replace_squeeze_excitation(network: nn.Module) -> None:
             network.set_submodule(name, SqueezeExcitation(module))
 
 
-def _forbid_in_place(network: nn.Module) -> None:
+def _forbid_in_place(network: nn.Module, graph: fx.Graph) -> None:
     """In-place activations would overwrite the prefix's output, and most cost a copy where gradients are wanted."""
     for module in network.modules():
         if isinstance(getattr(module, "inplace", None), bool):
             module.inplace = False  # type: ignore[assignment]
+    for node in graph.nodes:
+        if node.op == "call_function" and node.kwargs.get("inplace") is True:
+            node.kwargs = {**node.kwargs, "inplace": False}
 
 
 def _fold_batch_norm(network: nn.Module, graph: fx.Graph) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from xairank.attribution.acceleration.batch_limit import checked_limit, default_batch_limit
 from xairank.attribution.acceleration.comparison import difference
 from xairank.attribution.acceleration.folding import Features, Halves, fold_and_split
-from xairank.attribution.protocol import Model, as_parts, checked
+from xairank.attribution.protocol import Model, as_parts, checked, is_out_of_memory
 
 logger = logging.getLogger(__name__)
 
@@ -89,10 +89,12 @@ def _freeze(original: nn.Module, images: Tensor, batch_limit: int) -> FrozenMode
     try:
         folded = copy.deepcopy(plain)
         candidate = FrozenModel(folded, fold_and_split(Features(folded)), batch_limit)
+        found = difference(candidate, frozen, images)
     except Exception as error:  # torch.fx raises whatever the network's own code does with a proxy
+        if is_out_of_memory(error):
+            raise
         logger.warning("%s: cannot be traced (%s); explained unfolded, more slowly", name, _first_line(error))
     else:
-        found = difference(candidate, frozen, images)
         if found is None:
             frozen = candidate
         else:
