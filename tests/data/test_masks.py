@@ -118,3 +118,10 @@ def test_the_crop_is_that_of_the_image():
     mask[40:200, 100:600] = True
     whole = view_mask(mask, View(256, "none")).mask
     assert np.array_equal(view_mask(mask, View(224, "center")).mask, whole[16:240, 16:240])
+
+
+@pytest.mark.parametrize("shape", [(299, 401), (105, 283), (616, 227)])
+def test_without_a_crop_nothing_is_lost_of_any_defect(shape):
+    mask = np.zeros(shape, bool)
+    mask[shape[0] // 3, shape[1] // 7] = True
+    assert view_mask(mask, View(224, "none")).lost == 0

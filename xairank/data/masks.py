@@ -32,7 +32,7 @@ def view_mask(mask: NDArray[np.bool_], view: View) -> MaskView:
     reduced = np.zeros(view.size**2, np.bool_)
     reduced[order[:count]] = True
     seen = area * mask.size / view.side**2  # pixels of the whole mask
-    lost = round(max(0.0, 1 - seen / np.count_nonzero(mask)), _DECIMALS)
+    lost = round(max(0.0, 1 - seen / np.count_nonzero(mask)), _DECIMALS) if view.side > view.size else 0.0
     return MaskView(reduced.reshape(view.size, view.size), lost)
 
 
