@@ -1,14 +1,14 @@
-"""What methods and classes are called where people read them."""
+"""What classes are called where people read them, and methods and metrics that do not say it themselves."""
 
 
 def display_name(name: str) -> str:
     """The name in words: ``integrated_gradients`` is "Integrated gradients"; any name works.
 
     Example:
-        >>> [display_name(name) for name in ("gradcam", "faulty_imprint", "_")]
-        ['Grad-CAM', 'Faulty imprint', '_']
+        >>> [display_name(name) for name in ("saliency", "faulty_imprint", "_")]
+        ['Saliency', 'Faulty imprint', '_']
     """
-    words = name.replace("_", " ").replace("gradcam", "Grad-CAM").split()
+    words = name.replace("_", " ").split()
     text = " ".join(words) or name
     return text[0].upper() + text[1:] if text else text
 

@@ -28,7 +28,7 @@ def test_says_which_methods_are_at_chance_and_which_below(n_seeds, higher_is_bet
     summary = summarize_methods(scores, "topk_overlap", facts)
     text = at_chance(summary, higher_is_better=higher_is_better)
     better, worse, bad = (
-        ("above", "below", "Integrated gradients") if higher_is_better else ("better than", "worse than", "Grad-CAM")
+        ("above", "below", "Integrated gradients") if higher_is_better else ("better than", "worse than", "Gradcam")
     )
     assert text.startswith(f"Saliency is not shown to be {better} chance (0.30 [0.")
     assert f"chance 0.30); {bad} is {worse} chance (" in text

@@ -23,7 +23,7 @@ def comparison(verdicts, *, ranks=(1.2, 2.3, 2.5), n_images=16, n_cases=None, n_
 
 def test_says_which_differ_which_are_not_shown_to_and_how_many_images_would_do():
     text = conclude(comparison(["differ", "differ", "not shown to differ"]))
-    assert text.startswith("Grad-CAM ranks above Integrated gradients and Saliency; ")
+    assert text.startswith("Gradcam ranks above Integrated gradients and Saliency; ")
     assert "Integrated gradients is not shown to differ from Saliency." in text
     assert "By ranks alone (Nemenyi) 16 images separate mean ranks 0.83 apart; " in text
     number = int(text.split("about ")[1].split()[0])

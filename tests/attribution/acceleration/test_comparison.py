@@ -102,18 +102,23 @@ class Casting(nn.Module):
         return features.mean(dim=(2, 3))
 
 
+def test_what_only_float32_shows_is_a_kink_and_the_copy_is_kept(monkeypatch, caplog):
+    monkeypatch.setattr(comparison, "_gradient_difference", _kink)
+    with caplog.at_level(logging.WARNING):
+        assert is_folded(freeze(network("resnet18"), images_and_targets(1)[0]))
+    assert caplog.text == ""
+
+
 def test_a_network_that_cannot_be_decided_in_float64_is_explained_unfolded(monkeypatch, caplog):
-    monkeypatch.setattr(
-        comparison, "_gradient_difference", lambda candidate, reference, images: _kink(reference, images)
-    )
+    monkeypatch.setattr(comparison, "_gradient_difference", _kink)
     with caplog.at_level(logging.WARNING):
         assert not is_folded(freeze(Casting().eval(), images_and_targets(1)[0]))
     assert "folding and splitting change the gradient at the image by 1.0e-02" in caplog.text
 
 
-def _kink(model, images):
+def _kink(candidate, reference, images):
     """As large a difference as the kink of a ReLU makes; in float64 none, if the network runs there."""
-    model.forward_features(images)
+    candidate.forward_features(images)
     return 1e-2 if images.dtype == torch.float32 else 0.0
 
 
