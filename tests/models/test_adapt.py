@@ -191,7 +191,7 @@ def test_the_gradient_at_the_map_reaches_the_logits(case, images):
     adapted.eval()
     features, *others = parts(adapted, images)
     features = features.detach().requires_grad_()
-    scores = adapted.forward_head(features, *others)[:, 1].sum()
+    scores = adapted.forward_head(features.clone(), *others)[:, 1].sum()  # a head may work in place
     (gradient,) = torch.autograd.grad(scores, features)
     assert gradient.abs().sum(dim=1).gt(0).float().mean() > (0.5 if layer else 0.2)
 

@@ -78,7 +78,8 @@ def test_gradcam_is_the_weighted_sum_at_the_layer(case):
     """By hooks on the network itself, since Captum averages the gradient of tokens and channels-last maps otherwise."""
     model, adapted, images, targets = case
     outputs = []
-    handle = model.get_submodule(adapted.layer).register_forward_hook(lambda m, i, output: outputs.append(output))
+    layer = model.get_submodule(adapted.layer)
+    handle = layer.register_forward_hook(lambda m, i, output: outputs.append(output) or output.clone())
     inputs = images.clone().requires_grad_()
     scores = logits_of(model(inputs)).gather(1, targets[:, None]).sum()
     handle.remove()
