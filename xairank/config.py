@@ -194,7 +194,7 @@ def _check_other(key: str) -> None:
 def _check_ranking_metric(metric: str, metrics: Iterable[str]) -> None:
     if metric not in metrics:
         raise UserError(
-            f"ranking.metric={metric} is not allowed: expected one of evaluation.metrics, {' or '.join(metrics)}"
+            f"ranking.metric={metric} is not allowed: expected an entry of evaluation.metrics: {' or '.join(metrics)}"
         )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from xairank.experiment.jobs import Job
 
 
+_WITH_VALUE = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c")
 # Hydra would print its own words around an exception, so a single run's mistake is left here for main().
 _mistakes: list[UserError] = []
 
@@ -62,13 +63,20 @@ def main() -> None:
 def _arguments(given: Sequence[str]) -> list[str]:
     """The arguments as Hydra takes them.
 
-    It takes ``-m`` behind all overrides only, and an argument of Lightning's Trainer that the configuration does not
-    list only as ``++trainer.x=1``.
+    It takes options only before all overrides and ``-m`` only behind them, and an argument of Lightning's Trainer that
+    the configuration does not list only as ``++trainer.x=1``.
     """
-    sweep = [argument for argument in given if argument in ("-m", "--multirun")]
-    others = [argument for argument in given if argument not in sweep]
-    opened = [f"++{one}" if "=" in one and is_trainer_argument(one.partition("=")[0]) else one for one in others]
-    return [*opened, *sweep]
+    options, sweep, overrides = [], [], []
+    rest = iter(given)
+    for argument in rest:
+        if argument in ("-m", "--multirun"):
+            sweep.append(argument)
+        elif argument.startswith("-"):
+            options += [argument, *([next(rest, "")] if argument in _WITH_VALUE else [])]
+        else:
+            is_open = "=" in argument and is_trainer_argument(argument.partition("=")[0])
+            overrides.append(f"++{argument}" if is_open else argument)
+    return [*options, *overrides, *sweep]
 
 
 def _plan() -> "list[Job] | None":
@@ -102,6 +110,9 @@ def _report_failures(jobs: "Sequence[Job]") -> None:
         if failure := job.failure:
             failed.setdefault(failure, []).append(",".join(one for one in job.overrides if one not in common))
     if not failed:
+        names = {job.folder.config["name"] for job in jobs if job.folder}
+        for name in sorted(names):
+            print(f"Ranking over all runs: python -m xairank.tables name={name}")
         return
     number = sum(map(len, failed.values()))
     lines = [f"{'; '.join(names)}: {failure}" for failure, names in failed.items()]

@@ -44,6 +44,9 @@ class AttributionMethod(ABC):
     def attribute(self, forward: ForwardPass) -> Explanation:
         """Maps (B, H, W) for a forward pass of B images, and what the method can report of them, a row an image.
 
+        A map is larger where the evidence is stronger: its largest values are its top K, so of signed attributions
+        the absolute or the positive ones are wanted.
+
         Reported are numbers (B,), those of ``diagnostics`` with their words in tables; and, where a map is a smaller
         one upsampled, that one as ``class_activation`` (B, h, w), which figures show.
         """
@@ -115,6 +118,15 @@ class NonFiniteError(ValueError):
         self.method, self.what, self.image = method, what, image
 
 
+def _check_shape(method: str, maps: Tensor, images: Tensor) -> None:
+    expected = (len(images), *images.shape[2:])
+    if not isinstance(maps, Tensor) or maps.shape != expected:
+        found = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
+        raise ValueError(
+            f"{method}: returned {found} for {len(images)} images, expected maps {expected}; reduce channels to one"
+        )
+
+
 def _check_finite(method: str, what: str, values: Tensor) -> None:
     if not bool(values.isfinite().all()):
         images = (~values.isfinite()).flatten(1).any(dim=1)
@@ -139,6 +151,7 @@ def _within_memory(
                 if isinstance(method, AttributionMethod)
                 else (method(model, images, forward.targets), {})
             )
+            _check_shape(name, explanation[0], images)
             for what, values in (*forward.computed(), ("the map", explanation[0])):
                 _check_finite(name, what, values)
             explanations[name] = explanation

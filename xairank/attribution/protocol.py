@@ -82,6 +82,9 @@ def checked(images: Tensor, targets: Tensor | None) -> tuple[Tensor, Tensor | No
     Raises:
         ValueError: They do not fit each other or the protocol.
     """
+    for name, value in (("images", images), ("targets", images if targets is None else targets)):
+        if not isinstance(value, Tensor):
+            raise ValueError(f"{name}: found {type(value).__name__}, expected a tensor")
     if images.ndim != 4 or not images.is_floating_point():
         raise ValueError(f"images: found shape {tuple(images.shape)} of {images.dtype}, expected floating (B, C, H, W)")
     whole = targets is None or not (targets.is_floating_point() or targets.dtype == torch.bool)

@@ -18,7 +18,15 @@ from xairank.data.duplicates import group_near_duplicates
 from xairank.data.faults import Faults
 from xairank.data.images import MaskValuesError, View, read_image
 from xairank.data.index import PLACES, Source, index_samples
-from xairank.data.notices import duplicates_notice, group_members, listed, names, threshold_notice, view_notice
+from xairank.data.notices import (
+    duplicates_notice,
+    group_members,
+    listed,
+    names,
+    shape_notice,
+    threshold_notice,
+    view_notice,
+)
 from xairank.data.splits import Groups, choose_split
 from xairank.errors import UserError
 from xairank.names import count
@@ -30,7 +38,7 @@ python -m xairank.data check table=my_data/screws.csv
 python -m xairank.data check images=my_data/images masks=my_data/masks
 
 Reads every image and mask, shows what there is, and lists everything that is wrong with it, a line a fault. Takes the
-keys of conf/data without 'data.', for example image_size=224 crop=none mask_threshold=127 n_folds=5. Exit status 2 if
+keys of conf/data, for example image_size=224 crop=none mask_threshold=127 n_folds=5. Exit status 2 if
 there is a fault. Nothing is written."""
 _TEXTS = ("category", "crop", *PLACES)  # keys whose values are text whatever they look like
 _SHOWN = 20  # groups of near-duplicates, samples that are not ranked
@@ -69,7 +77,8 @@ def parse_options(arguments: Sequence[str]) -> dict[str, Any]:
     """
     options: dict[str, Any] = yaml.safe_load((CONFIGURATION / "data" / "mvtec.yaml").read_text(encoding="utf-8"))
     del options["synthetic"], options["download"]
-    values = parse_arguments(arguments, options, usage=USAGE, example="category=hazelnut")
+    plain = [argument.removeprefix("data.") for argument in arguments]  # as training has the keys
+    values = parse_arguments(plain, options, usage=USAGE, example="category=hazelnut")
     given = {key: text if key in _TEXTS else _value(text) for key, text in values.items()}
     place = given.get("table") or given.get("images")
     if place:  # as data=folder; the name matters to runs only
@@ -99,6 +108,8 @@ def summarise(source: Source, table: pd.DataFrame, facts: pd.DataFrame, groups: 
     _print("The model sees", f"{view.size} x {view.size} pixels, data.crop={view.crop}")
     if notice := view_notice(table, facts):
         _print("Cut masks", notice)
+    if notice := shape_notice(facts):
+        _print("Shapes", notice)
     if notice := threshold_notice(table, facts, view):
         _print("Empty masks", notice)
     similar = [rows for rows in group_members(groups) if len(rows) > 1]

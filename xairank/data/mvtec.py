@@ -63,6 +63,11 @@ def _existing_category(root: Path, category: str) -> Path:
         return folder
     if folder.exists():
         raise UserError(f"{folder}: is a file; expected the category's folder with train/, test/ and ground_truth/")
+    if (root / "test").is_dir():
+        raise UserError(
+            f"data.root={root}: is itself a category (it holds test/); set data.root={root.parent} and "
+            f"data.category={root.name}"
+        )
     if root.is_dir():
         there = ", ".join(sorted(path.name for path in root.iterdir() if path.is_dir())) or "no category"
         raise UserError(f"data.category={category}: not in data.root={root}, which holds {there}; choose one of these")

@@ -11,7 +11,7 @@ from xairank.names import count
 
 SHOWN = 5
 SQUARE = 1.25  # up to this ratio of its sides an image counts as nearly square
-MANY = 0.1  # a larger share of cut defects, or of images far from square, is a reason to keep whole images
+MANY = 0.1  # a larger share of cut defects is a reason to keep whole images, one of oblong images worth a notice
 
 
 def data_notices(table: pd.DataFrame, facts: pd.DataFrame, groups: Groups, view: View) -> list[str]:
@@ -26,6 +26,7 @@ def data_notices(table: pd.DataFrame, facts: pd.DataFrame, groups: Groups, view:
     notices = (
         threshold_notice(table, facts, view),
         view_notice(table, facts),
+        shape_notice(facts),
         duplicates_notice(table, groups),
     )
     return [notice for notice in notices if notice]
@@ -51,7 +52,7 @@ def empty_masks(table: pd.DataFrame, facts: pd.DataFrame) -> pd.Series:
 def view_notice(table: pd.DataFrame, facts: pd.DataFrame) -> str | None:
     """Which defects the crop cuts in part or off; None where the model sees them all.
 
-    Where they are many, or images far from square, it recommends whole images.
+    Where they are many, it recommends whole images.
     """
     defects = facts["mask_pixels"] > 0
     gone = defects & (facts["mask_pixels_seen"] == 0)
@@ -70,16 +71,21 @@ def view_notice(table: pd.DataFrame, facts: pd.DataFrame) -> str | None:
         parts.append(
             f"the crop leaves nothing of {gone.sum():,} {of_all} ({listed(table['sample'][gone])}): not ranked"
         )
-    sides = facts[["width", "height"]]
-    oblong = sides.max(axis=1) / sides.min(axis=1) > SQUARE
-    if oblong.mean() > MANY:
-        parts.append(
-            f"{oblong.sum():,} of {count(len(facts), 'image')} are far from square (their shapes are distorted, as "
-            "every image is resized to a square)"
-        )
-    many = (cut | gone).sum() > MANY * defects.sum() or oblong.mean() > MANY
+    many = (cut | gone).sum() > MANY * defects.sum()
     advice = "set data.crop=none to keep whole images" if many else "data.crop=none keeps whole images"
     return f"{'; '.join(parts)}; {advice}"
+
+
+def shape_notice(facts: pd.DataFrame) -> str | None:
+    """How many images are distorted, as every one becomes a square; None where they are few."""
+    sides = facts[["width", "height"]]
+    oblong = sides.max(axis=1) / sides.min(axis=1) > SQUARE
+    if oblong.mean() <= MANY:
+        return None
+    return (
+        f"{oblong.sum():,} of {count(len(facts), 'image')} are far from square; every image is resized to a square, so "
+        "their shapes are distorted"
+    )
 
 
 def duplicates_notice(table: pd.DataFrame, groups: Groups) -> str | None:

@@ -31,6 +31,8 @@ def index_table(path: Path, faults: Faults) -> pd.DataFrame:
     missing = [column for column in COLUMNS if column not in given]
     if missing:
         there = ", ".join(map(str, given.columns))
+        if len(given.columns) == 1 and ";" in there:
+            raise UserError(f"{path}: its columns are separated by ';'; save it with commas")
         raise UserError(
             f"{path}: has no column {' and no '.join(missing)}, only {there}; expected {', '.join(COLUMNS)}"
         )

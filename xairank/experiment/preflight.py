@@ -71,13 +71,15 @@ def _check_once(text: str, folder: Path) -> None:
             raise UserError(f"{error}; also {other}") from None
         raise
     from xairank.experiment.trainer import create_trainer
+    from xairank.experiment.trial import try_methods, try_metrics
     from xairank.experiment.wiring import create_methods, create_metrics, create_network, load_encoder
 
-    create_methods(config)
-    create_metrics(config)
+    methods, metrics = create_methods(config), create_metrics(config)
     _check_encoder(config["model"])
     create_trainer({**config, "logger": {}}, [])
-    create_network(config, load_encoder(config, pretrained=False), n_classes=2)
+    network = create_network(config, load_encoder(config, pretrained=False), n_classes=2)
+    try_methods(methods, network)
+    try_metrics(metrics)
 
 
 def _check_data(options: Config) -> None:

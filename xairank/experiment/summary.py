@@ -23,6 +23,10 @@ def print_run(console: Console, folder: RunFolder) -> None:
     print_summary(
         console, scores, excluded, method_facts(record), metric, metric_facts(record)[metric], ranking["ties"]
     )
+    last = pd.read_csv(folder.path / "metrics.csv").iloc[-1]
+    accuracy = ", ".join(f"{last[f'{split}_balanced_accuracy']:.2f} ({split})" for split in SPLITS)
+    classes = len(record["classes"])
+    console.print(f"Balanced accuracy of the classifier: {accuracy}; {1 / classes:.2f} is chance.", highlight=False)
 
 
 def print_summary(
@@ -60,10 +64,13 @@ def print_summary(
     for split, summary in summaries.items():
         cases = summary["n_cases"].max()
         if cases < FEWEST_CASES:
-            console.print(f"{count(cases, 'case')} cannot conclude anything about the {split} split.", highlight=False)
+            verb = "is" if cases == 1 else "are"
+            console.print(f"{SPLITS[split]}: {count(cases, 'case')} {verb} too few to conclude from.", highlight=False)
         if sentence := at_chance(summary, labels, higher_is_better=facts.higher_is_better):
             console.print(f"{SPLITS[split]}: {sentence}", highlight=False, markup=False, soft_wrap=True)
     chances = ", ".join(f"{summary['chance'].iloc[0]:.3f} ({split})" for split, summary in summaries.items())
+    if any((summary["n_cases"] < summary["n_images"]).any() for summary in summaries.values()):
+        console.print("A case is an image with its near-duplicates; each case counts once.")
     if not pd.concat(summaries.values())["chance"].isna().any():
         console.print(f"A random map scores {chances}.", highlight=False)
     console.print("One seed is one draw: rank over several seeds.")

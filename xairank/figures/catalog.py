@@ -85,7 +85,7 @@ def _rank_figures(group: Group, styles: Styles) -> tuple[Figures, list[str]]:
         )
         if len(cases) < FEWEST_CASES:
             noun = "image" if len(cases) == scores["sample"].nunique() else "case"
-            few = f"{count(len(cases), noun)} cannot decide, it takes at least {FEWEST_CASES}"
+            few = f"{count(len(cases), noun)}, and it takes at least {FEWEST_CASES}"
             left_out.append(f"Left out the critical-difference diagram of the {set_name(split).lower()}: {few}")
             continue
         ranks = cases.rank(axis=1, ascending=not better).mean()

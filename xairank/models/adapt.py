@@ -73,8 +73,8 @@ def adapt(
         image_size: Side, or height and width, of the images in pixels; by default timm's or transformers' own, or 224.
 
     Raises:
-        UserError: There is no such layer, it gives no map, it is called several times, or the model cannot take images
-            of this size.
+        UserError: No network is given, there is no such layer, it gives no map, it is called several times, or the
+            model cannot take images of this size.
 
     Example:
         >>> from torchvision.models import resnet18
@@ -82,6 +82,8 @@ def adapt(
         >>> adapted.layer, adapted.feature_shape
         ('layer4', (512, 7, 7))
     """
+    if not isinstance(model, nn.Module):
+        raise UserError(f"model: found {type(model).__name__}, expected a torch.nn.Module")
     images = _example(model, image_size)
     training = [(module, module.training) for module in model.modules()]
     model.eval()

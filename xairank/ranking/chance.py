@@ -7,7 +7,7 @@ import pandas as pd
 
 from xairank.names import display_name, in_words
 from xairank.ranking.bootstrap import Interval
-from xairank.ranking.wins import DECIMALS
+from xairank.ranking.wins import DECIMALS, FEWEST_CASES
 from xairank.schema import MetricFacts, chance_column
 
 ABOVE, AT, BELOW, UNKNOWN = "above", "not shown above", "below", ""
@@ -41,10 +41,10 @@ def above_chance(scores: pd.DataFrame, metric: str, facts: MetricFacts) -> pd.Se
 def against_chance(interval: Interval, n_cases: int) -> str:
     """What the interval of :func:`above_chance` shows, "above" standing for better."""
     mean, low, high = interval
-    if np.isnan(mean):
+    if np.isnan(mean) or n_cases < FEWEST_CASES:
         return UNKNOWN
-    if np.isnan(low):  # nothing varies: several equal cases are a point, one is no evidence
-        low = high = round(mean, DECIMALS) if n_cases > 1 else 0.0
+    if np.isnan(low):  # nothing varies: equal cases are a point
+        low = high = round(mean, DECIMALS)
     return ABOVE if low > 0 else BELOW if high < 0 else AT
 
 

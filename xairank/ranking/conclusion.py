@@ -31,7 +31,7 @@ def conclude(comparison: Comparison, labels: Mapping[str, str] | None = None) ->
     if n_methods < 2:
         return "There is only one method, so there is nothing to compare."
     if n_cases < FEWEST_CASES:
-        return f"{_counted(comparison)} cannot decide: no test of fewer than {FEWEST_CASES} can reach 5 %."
+        return f"{_counted(comparison)} are too few: with fewer than {FEWEST_CASES}, no test can reach p < 0.05."
 
     def label(method: str) -> str:
         return labels[method] if labels else display_name(method)
@@ -96,4 +96,4 @@ def _counted(comparison: Comparison) -> str:
 def _seeds(n_seeds: int) -> list[str]:
     if n_seeds == 1:
         return ["This is one seed: another may rank differently."]
-    return [f"{count(n_seeds, 'seed')} say little of other seeds."] if n_seeds < FEWEST_SEEDS else []
+    return [f"{count(n_seeds, 'seed')} say little about other seeds."] if n_seeds < FEWEST_SEEDS else []

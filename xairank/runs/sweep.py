@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from xairank.errors import UserError
+from xairank.names import count
 from xairank.runs.group import Group, split_tables
 from xairank.runs.grouping import Run, in_groups
 from xairank.runs.reading import read_excluded, read_information, read_metrics, read_run, read_scores
@@ -71,7 +72,7 @@ def _complete_folders(folder: Path) -> dict[Path, dict[str, Any]]:
     incomplete = [path.name for path in candidates if path not in complete]
     if not complete:
         raise UserError(
-            f"{folder}: {len(incomplete)} runs, none of them complete; expected run folders whose run.json says so; "
+            f"{folder}: {count(len(incomplete), 'run')}, none complete; expected run folders whose run.json says so; "
             f"run python -m xairank.train name={folder.name} first"
         )
     if incomplete:

@@ -182,7 +182,7 @@ def _few_seeds(n_seeds: int) -> list[str]:
     if n_seeds == 1:
         return ["One seed: the intervals leave out how results vary from seed to seed."]
     if n_seeds < FEWEST_SEEDS:
-        return [f"Fewer than {FEWEST_SEEDS} seeds: the intervals are too short, as they know little of other seeds."]
+        return [f"Fewer than {FEWEST_SEEDS} seeds: the intervals are too narrow, as few seeds were sampled."]
     return []
 
 

@@ -8,7 +8,6 @@ from xairank.runs.group import Group
 from xairank.tables.groups import in_blocks
 from xairank.tables.published import (
     HYPERPARAMETERS,
-    OTHER_DATA,
     PROTOCOL,
     as_text,
     leaves_of,
@@ -31,7 +30,6 @@ def hyperparameters(groups: Sequence[Group]) -> Table:
     blocks = [(group.name, shown[data["group"] == group.name].to_numpy().tolist()) for group in groups]
     notes = ["The first six are Table 1 of the paper; the others are those of the code released with it."]
     notes = [] if not compared else notes
-    notes += [OTHER_DATA] if len(compared) < len(groups) else []
     title = "Hyperparameters of the runs (Table 1 of the paper)"
     return Table("hyperparameters", title, data, list(columns.values()), in_blocks(blocks), notes, n_text=len(columns))
 

@@ -39,7 +39,9 @@ def performance(groups: Sequence[Group]) -> Table:
             about += comparison_notes(compared[group.name], group, len(TRAINING_METRICS))
         notes.append((group.name, about))
     header = ["Split", "Total loss", "Classification loss", "Mask loss", "Balanced accuracy", "Seeds", "Images"]
-    title = "Model performance at the last epoch, mean and standard deviation over seeds (Table 2 of the paper)"
+    title = (
+        "Model performance at the last epoch, mean and population standard deviation over seeds (Table 2 of the paper)"
+    )
     every = ["Losses are means over images here, over batches in the published runs.", UNKNOWN_IMAGES]
     shown = [*joined_notes(notes), *(every if is_compared(data) else [])]
     shown += [OTHER_DATA] if len(compared) < len(groups) else []

@@ -104,7 +104,7 @@ class Comparability:
     remarks: list[str]
 
 
-OTHER_DATA = "Published figures exist for hazelnut; they are shown beside runs on it (data.category=hazelnut) only."
+OTHER_DATA = "Published figures exist, for the real images of hazelnut; beside other data, as here, they are not shown."
 SAME_ORDER = (
     "The published overlap is an intersection over union, which orders maps as Top-K Overlap does, so wins compare; "
     "ties inside a map are cut by array position there, shared by expectation here."

@@ -13,7 +13,6 @@ from xairank.schema import GOOD, SPLITS, TEST, TRAIN
 from xairank.tables.beside import beside, by_keys, is_compared, rows_of
 from xairank.tables.groups import comparison_notes, in_blocks, joined_notes, method_labels
 from xairank.tables.published import (
-    OTHER_DATA,
     SAME_ORDER,
     UNKNOWN_IMAGES,
     WIN_RATE,
@@ -55,9 +54,8 @@ def win_rate(groups: Sequence[Group], split: str) -> Table:
             about += comparison_notes(compared[group.name], group, 1)
         notes.append((group.name, about))
     header = ["Class", *labels.values(), "Seeds", "Images", "Ranked", "Excluded"]
-    title = f"Win rate on the {SPLITS[split].lower()} set, mean and standard deviation over seeds"
+    title = f"Win rate on the {SPLITS[split].lower()} set, mean and population standard deviation over seeds"
     every = [UNKNOWN_IMAGES, SAME_ORDER] if is_compared(data) else []
-    every += [OTHER_DATA] if len(compared) < len(groups) else []
     shown = [*joined_notes(notes), _COUNTS, *every]
     return Table(f"win_rate_{split}", f"{title} ({_PUBLISHED_AS[split]})", data, header, in_blocks(blocks), shown)
 
