@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from xairank.data.images import View
-from xairank.data.notices import duplicates_notice, group_members, listed, threshold_notice, view_notice
+from xairank.data.notices import duplicates_notice, group_members, listed, shape_notice, threshold_notice, view_notice
 
 
 def table(*samples, **columns):
@@ -54,19 +54,17 @@ def test_whole_images_are_recommended_where_over_a_tenth_of_the_defects_are_cut(
 
 
 @pytest.mark.parametrize(("width", "said"), [(80, False), (79, True), (125, False), (126, True)])
-def test_images_far_from_square_are_mentioned_where_the_crop_cuts(width, said):
-    found = view_notice(table(*"abcdefghijklmnopqrst"), cut_facts(1, 20, width))
-    assert ("20 of 20 images are far from square" in found) == said
-    assert found.endswith(
-        "; set data.crop=none to keep whole images" if said else "; data.crop=none keeps whole images"
-    )
+@pytest.mark.parametrize("cut", [0, 1])
+def test_images_far_from_square_are_mentioned_whether_or_not_the_crop_cuts(width, said, cut):
+    found = shape_notice(cut_facts(cut, 20, width))
+    expected = "20 of 20 images are far from square; every image is resized to a square, so their shapes are distorted"
+    assert found == (expected if said else None)
 
 
-def test_a_few_images_far_from_square_are_no_reason_to_keep_whole_images():
+def test_a_few_images_far_from_square_are_not_mentioned():
     samples = cut_facts(1, 20)
     samples.loc[:1, "width"] = 300
-    found = view_notice(table(*"abcdefghijklmnopqrst"), samples)
-    assert found == "the crop cuts 1 of 20 defects (a loses 50%); data.crop=none keeps whole images"
+    assert shape_notice(samples) is None
 
 
 def test_where_all_is_seen_nothing_is_said():

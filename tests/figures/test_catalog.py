@@ -77,7 +77,7 @@ def test_few_images_have_no_critical_difference(tmp_path: Path):
     figures, left_out = list_figures(bare_sweep(tmp_path / "few", seeds=(42,), n_images=4), OPTIONS)
     assert "critical_difference_train" in figures
     assert "critical_difference_test" not in figures
-    assert any("test set: 4 images cannot decide" in line or "test set: 3 images cannot" in line for line in left_out)
+    assert any("test set: 4 images, and" in line or "test set: 3 images, and" in line for line in left_out)
 
 
 def test_no_ranked_image_leaves_the_curves(sweep: Sweep):

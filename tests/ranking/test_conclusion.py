@@ -48,10 +48,10 @@ def test_says_which_differ_which_are_not_shown_to_and_how_many_images_would_do()
             {},
             "other seeds may reverse the order. 16 images are enough to separate all methods, but 10 seeds are not.",
         ),
-        (["", "", ""], {"n_images": 5}, "5 images cannot decide: no test of fewer than 6 can reach 5 %."),
-        (["", "", ""], {"n_images": 1}, "1 image cannot decide"),
+        (["", "", ""], {"n_images": 5}, "5 images are too few: with fewer than 6, no test can reach p < 0.05."),
+        (["", "", ""], {"n_images": 1}, "1 image is too few"),
         (["differ"] * 3, {"n_cases": 14}, "14 cases (16 images) are enough"),
-        (["", "", ""], {"n_cases": 5}, "5 cases (16 images) cannot decide"),
+        (["", "", ""], {"n_cases": 5}, "5 cases (16 images) are too few"),
         ([], {"ranks": (1.0,)}, "only one method"),
     ],
 )

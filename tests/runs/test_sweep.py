@@ -114,7 +114,7 @@ def test_a_missing_sweep_lists_those_that_exist(tmp_path):
 
 def test_no_complete_run_is_an_error(tmp_path):
     write_fake_run(tmp_path / "s" / "seed=1", fake_config(1), n_images=4, n_epochs=1, complete=False)
-    with pytest.raises(UserError, match="1 runs, none of them complete"):
+    with pytest.raises(UserError, match="1 run, none complete"):
         read_sweep(tmp_path / "s")
 
 

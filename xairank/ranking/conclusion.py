@@ -31,7 +31,8 @@ def conclude(comparison: Comparison, labels: Mapping[str, str] | None = None) ->
     if n_methods < 2:
         return "There is only one method, so there is nothing to compare."
     if n_cases < FEWEST_CASES:
-        return f"{_counted(comparison)} are too few: with fewer than {FEWEST_CASES}, no test can reach p < 0.05."
+        verb = "is" if n_cases == 1 else "are"
+        return f"{_counted(comparison)} {verb} too few: with fewer than {FEWEST_CASES}, no test can reach p < 0.05."
 
     def label(method: str) -> str:
         return labels[method] if labels else display_name(method)
