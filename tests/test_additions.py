@@ -63,7 +63,7 @@ ARGUMENTS = [
     "--config-dir=conf", "attribution=mine", "evaluation=mine", "ranking.metric=outside", "name=mine", "data.root=data",
     "data.category=nuts", "data.image_size=48", "data.crop=none", "data.batch_size=8", "model.encoder=resnet10t",
     "model.pretrained=false", "model.decoder_channels=4", "attribution.methods.integrated_gradients.n_steps=4",
-    "trainer.max_epochs=8", "trainer.accelerator=cpu", "seed=1,2", "-m",
+    "trainer.max_epochs=5", "trainer.accelerator=cpu", "seed=1,2", "-m",
 ]
 # fmt: on
 

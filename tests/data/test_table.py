@@ -121,7 +121,7 @@ UNREADABLE = {
     ),
     "semicolons": (
         lambda place: break_(place / "n.csv", b"image;mask;label\na.png;;good\n"),
-        "has no column image and no mask and no label, only image;mask;label",
+        "n.csv: its columns are separated by ';'; save it with commas",
     ),
     "no rows": (lambda place: break_(place / "n.csv", b"image,mask,label\n"), "n.csv: has no rows"),
     "nothing": (lambda place: break_(place / "n.csv", b""), "n.csv: cannot be read as a table"),

@@ -23,7 +23,7 @@ MODELS = {
     "timm convnext_atto": timm_model("convnext_atto"),
     "timm vit": timm_model("vit_tiny_patch16_224", img_size=SIZE, depth=3),
     "timm swin": timm_model("swin_tiny_patch4_window7_224", img_size=SIZE, window_size=2),
-    "torchvision resnet50": lambda: torchvision.models.resnet50(num_classes=4),
+    "torchvision resnet18": lambda: torchvision.models.resnet18(num_classes=4),
     "torchvision vit": torchvision_vit,
     "torchvision googlenet": lambda: torchvision.models.googlenet(num_classes=4, init_weights=False, aux_logits=False),
     "one's own": Odd,
