@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import pandas as pd
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -85,10 +86,11 @@ def excluded_counts(excluded: pd.DataFrame, split: str) -> str:
 def _table(summaries: Mapping[str, pd.DataFrame], methods: Mapping[str, MethodFacts], facts: MetricFacts) -> Table:
     """A row a split and method; the best score and win rate of each split in bold."""
     title = f"{facts.label} with the defect mask, and its 95 % interval"
-    table = Table(title=title, title_justify="left", pad_edge=False)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    fewer = any((summary["n_cases"] < summary["n_images"]).any() for summary in summaries.values())
     for column in ("Split", "Method"):
         table.add_column(column)
-    for column in (facts.label, "Win rate", "Images ranked"):
+    for column in (facts.label, "Win rate", "Images (cases)" if fewer else "Images ranked"):
         table.add_column(column, justify="right")
     for split, summary in summaries.items():
         best_score = summary["score"].max() if facts.higher_is_better else summary["score"].min()
@@ -100,7 +102,7 @@ def _table(summaries: Mapping[str, pd.DataFrame], methods: Mapping[str, MethodFa
                 methods[row["method"]].label,
                 _strong(row["score"], best_score) + interval.replace("[", r"\["),
                 _strong(row["win_rate"], best_rate),
-                _counted(row["n_images"], row["n_cases"]),
+                f"{row['n_images']} ({row['n_cases']})" if fewer else str(row["n_images"]),
             )
         table.add_section()
     return table
@@ -108,11 +110,6 @@ def _table(summaries: Mapping[str, pd.DataFrame], methods: Mapping[str, MethodFa
 
 def _strong(value: float, best: float) -> str:
     return f"[bold]{value:.3f}[/bold]" if value == best else f"{value:.3f}"
-
-
-def _counted(n_images: int, n_cases: int) -> str:
-    """Images, and cases where near-duplicates make them fewer."""
-    return str(n_images) if n_cases == n_images else f"{n_images} ({count(n_cases, 'case')})"
 
 
 def _print_excluded(console: Console, excluded: pd.DataFrame) -> None:
