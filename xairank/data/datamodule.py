@@ -179,16 +179,15 @@ class DefectDataModule(pl.LightningDataModule):
 
     def fingerprint(self) -> str:
         """SHA-256 (hexadecimal) of what results depend on: samples, cases, labels, split, pixels and masks."""
-        samples = self._samples()
-        digest = hashlib.sha256(self.table[["sample", "case", "label", "split"]].to_csv(index=False).encode())
-        for part in (samples.images, samples.masks):
-            digest.update(part.numpy().data)
-        return digest.hexdigest()
+        return self._digest("sample", "case", "label", "split")
 
     def content(self) -> str:
         """SHA-256 (hexadecimal) of the data itself, whatever the split: samples, cases, labels, pixels and masks."""
+        return self._digest("sample", "case", "label")
+
+    def _digest(self, *columns: str) -> str:
         samples = self._samples()
-        digest = hashlib.sha256(self.table[["sample", "case", "label"]].to_csv(index=False).encode())
+        digest = hashlib.sha256(self.table[list(columns)].to_csv(index=False).encode())
         for part in (samples.images, samples.masks):
             digest.update(part.numpy().data)
         return digest.hexdigest()
