@@ -38,7 +38,7 @@ lint: $(READY) ## Check format, style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-format: $(READY) ## Format and mend what can be mended
+format: $(READY) ## Format, and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
