@@ -72,7 +72,9 @@ def find_feature_layer(model: nn.Module, images: Tensor, name: str | None) -> Fe
         hint = f"did you mean {' or '.join(near)}?" if near else "print(model) lists the layers"
         raise UserError(f"layer={name}: {type(model).__name__} has no such layer; {hint}")
     images = images.detach().requires_grad_()
-    with recorded_outputs(modules if name is None else {name: modules[name]}) as calls:
+    # A projection, as to queries, keys and values, is a step within a layer and no map of features.
+    layers = {key: module for key, module in modules.items() if not isinstance(module, nn.Linear)}
+    with recorded_outputs(layers if name is None else {name: modules[name]}) as calls:
         logits = _logits(model, images)
     if name is not None:
         return _named_layer(name, [output for _, output in calls], images)
@@ -147,7 +149,7 @@ def _last_layer(calls: list[tuple[str, Tensor]], logits: Tensor, images: Tensor)
     names = [name for name, _ in calls]
     found = [(_as_layer(name, output, images), output) for name, output in calls if names.count(name) == 1]
     maps = [(layer, output) for layer, output in found if layer is not None and output.requires_grad]
-    # Queries, keys, values and hidden units are other vectors than the tokens, which most layers give.
+    # Hidden units are other vectors than the tokens, which most layers give.
     widths = Counter(layer.shape[0] for layer, _ in maps if layer.layout == "tokens").most_common(1)
     maps = [(layer, output) for layer, output in maps if layer.layout != "tokens" or layer.shape[0] == widths[0][0]]
     gradients = _gradients(logits, [*(output for _, output in maps), images])
