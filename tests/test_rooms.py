@@ -8,7 +8,7 @@ import pytest
 import xairank
 
 PACKAGE = Path(xairank.__file__).parent
-GROUND = {"schema", "config", "console", "errors", "files", "names", "download", "progress"}
+GROUND = {"schema", "config", "console", "errors", "files", "names", "download", "progress", "rules"}
 PEERS = ("data", "models", "attribution", "evaluation", "ranking", "runs")
 NO_TORCH = ("ranking", "tables", "figures", "runs")
 

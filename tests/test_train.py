@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from tests.conftest import write_category
-from xairank import train
+from xairank import hydra_command, train
 from xairank.runs.identity import run_label
 
 ROOT = Path(__file__).parents[1]
@@ -595,5 +595,5 @@ def test_help_into_a_closed_pipe_ends_without_a_trace(tmp_path):
 @pytest.mark.parametrize("where", [0, 1, 3])
 def test_the_sign_of_a_sweep_may_stand_anywhere(where):
     given = ["seed=1,2", "trainer.gradient_clip_val=1", "trainer.max_epochs=1"]
-    arguments = train._arguments([*given[:where], "-m", *given[where:]])
+    arguments = hydra_command._arguments([*given[:where], "-m", *given[where:]])
     assert arguments == ["seed=1,2", "++trainer.gradient_clip_val=1", "trainer.max_epochs=1", "-m"]

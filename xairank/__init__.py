@@ -7,9 +7,10 @@ attribution methods, scores each map by how much of it lies on the real defect, 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from xairank.library import Ranking, rank, rank_maps
     from xairank.models.adapt import adapt
 
-__all__ = ["adapt"]
+__all__ = ["Ranking", "adapt", "rank", "rank_maps"]
 
 
 def __getattr__(name: str) -> object:
@@ -18,4 +19,8 @@ def __getattr__(name: str) -> object:
         from xairank.models.adapt import adapt
 
         return adapt
+    if name in __all__:
+        from xairank import library
+
+        return getattr(library, name)
     raise AttributeError(f"module {__name__} has no attribute {name}")

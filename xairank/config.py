@@ -1,131 +1,25 @@
-"""What each configuration key allows, and the one line a user reads when a value is not allowed."""
+"""Checks configurations by their rules; the one line a user reads when a key or a value is not allowed."""
 
 import difflib
-import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from xairank.errors import UserError
+from xairank.rules import FREE, RANK_RULES, TRAIN_RULES, rules_of
 
 _PACKAGE = Path(__file__).parent
 # An installed wheel carries the configuration inside the package, a checkout beside it.
 CONFIGURATION = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.parent / "conf"
 
 
-class Rule(NamedTuple):
-    """A test of one value, and the words that say what passes it."""
-
-    allowed: str
-    passes: Callable[[Any], bool]
-
-
-def _integer(low: int, high: int | None = None) -> Rule:
-    allowed = f"a whole number of at least {low}" if high is None else f"a whole number from {low} to {high}"
-    return Rule(allowed, lambda value: type(value) is int and value >= low and (high is None or value <= high))
-
-
-def _number(low: float, *, above: bool = False) -> Rule:
-    def passes(value: object) -> bool:
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-            return False
-        return value > low if above else value >= low
-
-    return Rule(f"a number {'greater than' if above else 'of at least'} {low:g}", passes)
-
-
-def _choice(*options: str) -> Rule:
-    return Rule(" or ".join(options), lambda value: value in options)
-
-
-def _optional(rule: Rule) -> Rule:
-    return Rule(f"{rule.allowed}, or null", lambda value: value is None or rule.passes(value))
-
-
-def _or_auto(rule: Rule) -> Rule:
-    return Rule(f"{rule.allowed}, or auto", lambda value: value == "auto" or rule.passes(value))
-
-
-_TEXT = Rule("a text", lambda value: isinstance(value, str) and value.strip() != "")
-_NAME = Rule(
-    "a plain folder name (no slash, not starting with a dot)",
-    lambda value: isinstance(value, str) and re.fullmatch(r"[^./\\][^/\\]{0,99}", value) is not None,
-)
-_SWITCH = Rule("true or false", lambda value: isinstance(value, bool))
-_COUNTS = Rule(
-    "a number of images of at least 1 for each defect class",
-    lambda value: isinstance(value, Mapping) and len(value) > 0 and all(_integer(1).passes(n) for n in value.values()),
-)
-_ENTRIES = Rule(
-    "at least one entry, each with a _target_",
-    lambda value: (
-        isinstance(value, Mapping)
-        and len(value) > 0
-        and all(isinstance(entry, Mapping) and "_target_" in entry for entry in value.values())
-    ),
-)
-
-# Keys below those of _FREE are free: their parent's rule covers them.
-RULES: dict[str, Rule] = {
-    "seed": _integer(0, 2**32 - 1),
-    "name": _NAME,
-    "data.root": _optional(_TEXT),
-    "data.category": _NAME,
-    "data.download": _SWITCH,
-    "data.table": _optional(_TEXT),
-    "data.images": _optional(_TEXT),
-    "data.masks": _optional(_TEXT),
-    "data.image_size": _integer(32, 2048),
-    "data.crop": _choice("center", "none"),
-    "data.mask_threshold": _optional(_integer(0, 65535)),
-    "data.batch_size": _integer(2),
-    "data.num_workers": _integer(0, 256),
-    "data.split_seed": _integer(0, 2**32 - 1),
-    "data.fold": _integer(0),
-    "data.n_folds": _integer(2),
-    "data.augment_evaluation": _SWITCH,
-    "data.synthetic": Rule("null, or the keys of data=synthetic", lambda v: v is None or isinstance(v, Mapping)),
-    "data.synthetic.good": _integer(1),
-    "data.synthetic.defects": _COUNTS,
-    "data.synthetic.image_size": _integer(32, 1024),
-    "data.synthetic.seed": _integer(0, 2**32 - 1),
-    "data.synthetic.distractor": _choice("none", "sticker"),
-    "model.encoder": _TEXT,
-    "model.pretrained": _SWITCH,
-    "model.encoder_weights": _optional(_TEXT),
-    "model.decoder_channels": _integer(1, 4096),
-    "model.beta": _number(0),
-    "model.mask_loss": _choice("bce", "mse"),
-    "model.class_weights": _choice("balanced", "none"),
-    "model.normalize": _SWITCH,
-    "model.lr": _number(0, above=True),
-    "attribution.batch_limit": _or_auto(_integer(1)),
-    "attribution.keep_maps": _SWITCH,
-    "attribution.methods": _ENTRIES,
-    "evaluation.metrics": _ENTRIES,
-    "trainer.max_epochs": _integer(1),
-    "trainer.accelerator": _choice("auto", "cpu", "gpu", "cuda", "mps"),
-    "trainer.devices": Rule(
-        "1, or a list with the index of one device, such as [2]",
-        lambda value: (
-            (value == 1 and not isinstance(value, bool))
-            or (isinstance(value, list) and len(value) == 1 and _integer(0).passes(value[0]))
-        ),
-    ),
-    "trainer.precision": _choice("32-true", "16-mixed", "bf16-mixed"),
-    "trainer.deterministic": Rule("true, false or warn", lambda value: isinstance(value, bool) or value == "warn"),
-    "ranking.metric": _TEXT,
-    "ranking.ties": _choice("shared", "first"),
-    "logger": Rule("one of the options of conf/logger", lambda value: isinstance(value, Mapping)),
-}
 # Other keys of trainer are arguments of Lightning's Trainer, which experiment/trainer.py checks; but a run's folder and
 # its progress are ours.
 _OURS = (
     *("callbacks", "plugins", "default_root_dir", "enable_checkpointing", "enable_progress_bar"),
     *("enable_model_summary", "num_sanity_val_steps", "fast_dev_run", "barebones", "num_nodes"),
 )
-_FREE = ("data.synthetic.defects", "attribution.methods", "evaluation.metrics", "logger")
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -133,7 +27,7 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     leaves: dict[str, Any] = {}
     for name, value in config.items():
         key = f"{prefix}{name}"
-        if isinstance(value, Mapping) and key not in _FREE:
+        if isinstance(value, Mapping) and key not in FREE:
             leaves.update(flatten(value, f"{key}."))
         else:
             leaves[key] = value
@@ -147,7 +41,8 @@ def require_keys(config: Mapping[str, Any]) -> None:
         UserError: A key is missing; names it and what it allows.
     """
     leaves = flatten(config)
-    for key, rule in RULES.items():
+    _check_command(config)
+    for key, rule in rules_of(config).items():
         group_is_off = key.rpartition(".")[0] in leaves
         if key not in leaves and not group_is_off and not any(leaf.startswith(f"{key}.") for leaf in leaves):
             raise UserError(f"{key}: is missing; expected {rule.allowed}")
@@ -159,14 +54,15 @@ def validate(config: Mapping[str, Any]) -> None:
     Raises:
         UserError: An unknown key, or a value outside what the key allows; names the key and what is allowed.
     """
+    rules = rules_of(config)
     for key, value in flatten(config).items():
-        if key not in RULES:
-            _check_other(key)
+        if key not in rules:
+            _check_other(key, rules)
             continue
-        if not RULES[key].passes(value):
-            raise UserError(f"{key}={_shown(value)} is not allowed: expected {RULES[key].allowed}")
+        if not rules[key].passes(value):
+            raise UserError(f"{key}={_shown(value)} is not allowed: expected {rules[key].allowed}")
     data = config["data"]
-    if data["fold"] >= data["n_folds"]:
+    if data["fold"] is not None and data["fold"] >= data["n_folds"]:
         raise UserError(
             f"data.fold={data['fold']} is not allowed: data.n_folds={data['n_folds']} folds are numbered from 0 to "
             f"{data['n_folds'] - 1}"
@@ -174,16 +70,65 @@ def validate(config: Mapping[str, Any]) -> None:
     _check_place(data)
     if "ranking" in config:
         _check_ranking_metric(config["ranking"]["metric"], config["evaluation"]["metrics"])
+    if "maps" in config:
+        _check_what_is_ranked(config)
 
 
 def is_trainer_argument(key: str) -> bool:
     """Whether a key without a rule is left to Lightning's Trainer."""
-    return key.startswith("trainer.") and key not in RULES
+    return key.startswith("trainer.") and key not in TRAIN_RULES
 
 
-def _check_other(key: str) -> None:
-    if not is_trainer_argument(key):
-        raise UserError(unknown_key(key, RULES))
+def _check_command(config: Mapping[str, Any]) -> None:
+    """That the network is one for the command: trained here, or one that exists."""
+    model, ranks = config.get("model", {}), "maps" in config
+    if ranks and "encoder" in model:
+        raise UserError(
+            "model=multitask: is what python -m xairank.train trains; expected a network that exists, model=timm, "
+            "torchvision, python or run, or maps=FOLDER"
+        )
+    if not ranks and "source" in model:
+        raise UserError(
+            f"model={model['source'] or 'none'}: is for python -m xairank.rank; training takes model=multitask with "
+            "model.encoder=NAME"
+        )
+
+
+# What each source of a network needs, and what it may have beside it.
+_NEEDED = {"timm": "name", "torchvision": "name", "python": "factory", "run": "path"}
+_ALLOWED = {
+    "timm": ("weights", "arguments"),
+    "torchvision": ("weights", "arguments"),
+    "python": ("weights", "arguments"),
+    "run": (),
+}
+
+
+def _check_what_is_ranked(config: Mapping[str, Any]) -> None:
+    """A network with what its source needs and no more, or maps; never both."""
+    model, source = config["model"], config["model"]["source"]
+    if source and config["maps"]:
+        raise UserError(f"model={source} and maps={config['maps']}: found both; expected one of them; remove the other")
+    if config["maps"]:
+        return
+    for key in ("maps_sign", "predictions"):
+        if config[key] is not None:
+            raise UserError(f"{key}={config[key]}: belongs to maps=FOLDER, which is not given; give it or remove {key}")
+    if not source:
+        raise UserError(
+            "model: no network and no maps given; expected model=timm, torchvision, python or run, or maps=FOLDER"
+        )
+    needed = _NEEDED[source]
+    if model[needed] is None:
+        raise UserError(f"model.{needed}: missing; model={source} needs it; see --help for an example")
+    for key in ("name", "weights", "factory", "path", "arguments"):
+        if model[key] and key not in (needed, *_ALLOWED[source]):
+            raise UserError(f"model.{key}={model[key]}: is no key of model={source}; remove it or choose another model")
+
+
+def _check_other(key: str, rules: Iterable[str]) -> None:
+    if not is_trainer_argument(key) or "maps" in rules:
+        raise UserError(unknown_key(key, rules))
     name = key.split(".")[1]
     if name in _OURS:
         raise UserError(f"{key}: is set by xairank, not by you; remove it")
@@ -222,11 +167,16 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
     return f"{key}: no such key; {hint}"
 
 
-def composition_message(error: Exception) -> str:
-    """One line for what Hydra says of a wrong override, in our words where we know better."""
+def composition_message(error: Exception, command: str = "train") -> str:
+    """One line for what Hydra says of a wrong override, in our words where we know better.
+
+    Args:
+        error: Hydra's.
+        command: ``train`` or ``rank``.
+    """
     text = " ".join(str(error).split())
     if unknown := re.search(r"Could not override '([^']+)'", text):
-        return unknown_key(unknown.group(1), RULES)
+        return unknown_key(unknown.group(1), {"train": TRAIN_RULES, "rank": RANK_RULES}[command])
     if option := re.search(
         r"Could not find '(\w+)/([^']+)' Available options in '\w+': (.*?) Config search path", text
     ):

@@ -138,4 +138,5 @@ def progress() -> Progress:
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        disable=not (console.is_terminal or console.is_jupyter),
     )

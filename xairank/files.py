@@ -81,6 +81,16 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def hash_folder(folder: Path, *others: Path) -> str:
+    """The SHA-256 (hexadecimal) of the files in a folder, with their names there, and of other files."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256(path)}\n".encode())
+    for path in others:
+        digest.update(f"{sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes ``text`` atomically, in UTF-8."""
     with atomic(path) as temporary:

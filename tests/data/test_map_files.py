@@ -59,11 +59,11 @@ def test_a_coarse_map_is_upsampled_bilinearly(tmp_path):
     np.testing.assert_allclose(fine, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize(("sign", "expected"), [("as is", [-2, 0, 3]), ("abs", [2, 0, 3]), ("positive", [0, 0, 3])])
+@pytest.mark.parametrize(("sign", "expected"), [("as_is", [-2, 0, 3]), ("abs", [2, 0, 3]), ("positive", [0, 0, 3])])
 def test_the_sign_is_said_not_guessed(tmp_path, sign, expected):
     path = write(tmp_path / "a.npy", np.array([[-2.0, 0.0, 3.0]]))
     np.testing.assert_array_equal(read_map(path, (1, 3), sign)[0], expected)
-    with pytest.raises(UserError, match=r"a.npy: has negative values, down to -2; .* maps_sign=as is or maps_sign=abs"):
+    with pytest.raises(UserError, match=r"a.npy: has negative values, down to -2; .* maps_sign=as_is or maps_sign=abs"):
         read_map(path, (1, 3))
 
 

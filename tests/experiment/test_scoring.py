@@ -56,7 +56,8 @@ def scored(model, data, batch_limit=4, keep=False, methods=METHODS, metrics=METR
     parts = list(
         score_samples(
             *(frozen, batches, table, CLASSES, methods, metrics),
-            predict_masks=(lambda images: model(images)[1].detach().sigmoid()) if keep else None,
+            predict_masks=lambda images: model(images)[1].detach().sigmoid(),
+            keep_maps=keep,
             excluded=excluded,
             done=done,
             advance=count.append,

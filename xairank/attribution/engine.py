@@ -29,12 +29,14 @@ class AttributionMethod(ABC):
         color: Its colour in figures, ``#rrggbb``; empty for any that is free.
         diagnostics: The numbers an image that :meth:`attribute` reports, with what each is, and its unit, in words.
         uses_input_gradients: Whether it asks the forward pass for ``input_gradients``, which are cheaper when foreseen.
+        needs_feature_map: Whether it reads the feature map, which some networks have none of.
     """
 
     label: ClassVar[str] = ""
     color: ClassVar[str] = ""
     diagnostics: ClassVar[Mapping[str, str]] = {}
     uses_input_gradients: ClassVar[bool] = False
+    needs_feature_map: ClassVar[bool] = False
 
     def __call__(self, model: Model, images: Tensor, targets: Tensor) -> Tensor:
         """Images (B, C, H, W), targets (B,) -> maps (B, H, W)."""
@@ -127,6 +129,14 @@ def _check_shape(method: str, maps: Tensor, images: Tensor) -> None:
         )
 
 
+def _check_feature_map(name: str, method: object, forward: ForwardPass) -> None:
+    if getattr(method, "needs_feature_map", False) and forward.features.ndim != 4:
+        raise ValueError(
+            f"{name}: needs a feature map (B, C, h, w), but the model's features are {tuple(forward.features.shape)}; "
+            "name a layer that gives one, or choose another method"
+        )
+
+
 def _check_finite(method: str, what: str, values: Tensor) -> None:
     if not bool(values.isfinite().all()):
         images = (~values.isfinite()).flatten(1).any(dim=1)
@@ -146,6 +156,7 @@ def _within_memory(
         forward = ForwardPass(model, images, targets, batch_limit, input_gradients=input_gradients)
         explanations = {}
         for name, method in methods.items():
+            _check_feature_map(name, method, forward)
             explanation = (
                 method.attribute(forward)
                 if isinstance(method, AttributionMethod)

@@ -17,6 +17,7 @@ class GradCAM(AttributionMethod):
 
     label = "Grad-CAM"
     color = "#0072B2"
+    needs_feature_map = True
 
     def attribute(self, forward: ForwardPass) -> Explanation:
         """Maps (B, H, W), and ``class_activation`` (B, h, w): the maps before upsampling."""

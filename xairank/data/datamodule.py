@@ -19,7 +19,7 @@ from xairank.data.index import Source, index_samples
 from xairank.data.notices import data_notices
 from xairank.data.splits import choose_split
 from xairank.progress import Track, untracked
-from xairank.schema import TEST, TRAIN
+from xairank.schema import SPLITS, TEST, TRAIN
 
 
 class Batch(NamedTuple):
@@ -111,7 +111,7 @@ class DefectDataModule(pl.LightningDataModule):
         batch_size: Images a batch.
         num_workers: Threads that decode; 0 decodes in the calling thread.
         split_seed: Of the split; independent of ``seed``.
-        fold: The fold that is tested.
+        fold: The fold that is tested; None: nothing is trained, and all is tested but what the data calls training.
         n_folds: The number of folds.
         augment_evaluation: Whether evaluated and explained images are flipped at random too.
         seed: Of shuffling and flips.
@@ -133,7 +133,7 @@ class DefectDataModule(pl.LightningDataModule):
         batch_size: int,
         num_workers: int,
         split_seed: int,
-        fold: int,
+        fold: int | None,
         n_folds: int,
         augment_evaluation: bool,
         seed: int,
@@ -164,7 +164,7 @@ class DefectDataModule(pl.LightningDataModule):
         if self.samples is not None:
             return
         faults = Faults(self.source.check_command(mask_threshold=self.view.mask_threshold))
-        table = index_samples(self.source, faults)
+        table = index_samples(self.source, faults, least_classes=1 if self.fold is None else 2)
         faults.stop()
         decoded = decode(table, self.view, self.num_workers, faults, self.track)
         faults.stop()
@@ -176,6 +176,16 @@ class DefectDataModule(pl.LightningDataModule):
         labels = np.array([self.classes.index(label) for label in table["label"]], dtype=np.int64)
         self.samples = Samples(*map(torch.from_numpy, (decoded.images, decoded.masks, labels)))
         self.table = table[["sample", "case", "label", "split", "image", "mask"]]
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits that have samples, in order."""
+        return [split for split in SPLITS if (self.table["split"] == split).any()]
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the model's input, in pixels."""
+        return (self.view.size, self.view.size)
 
     def fingerprint(self) -> str:
         """SHA-256 (hexadecimal) of what results depend on: samples, cases, labels, split, pixels and masks."""

@@ -57,8 +57,13 @@ class Source:
         return place
 
 
-def index_samples(source: Source, faults: Faults) -> pd.DataFrame:
+def index_samples(source: Source, faults: Faults, *, least_classes: int = 2) -> pd.DataFrame:
     """Lists the samples of a data set in any layout.
+
+    Args:
+        source: Where the data is.
+        faults: Takes what is wrong with single files.
+        least_classes: How many classes there must be: two to train, one to rank.
 
     Returns:
         A row a sample, sorted by key: ``sample`` (its key), ``label``, ``image`` (Path), ``mask`` (Path; None for
@@ -74,14 +79,15 @@ def index_samples(source: Source, faults: Faults) -> pd.DataFrame:
     else:
         assert source.root is not None
         table = index_category(source.root, source.category, faults)
-    _check_classes(source.place, set(table["label"]), faults)
+    _check_classes(source.place, set(table["label"]), least_classes, faults)
     return table.sort_values("sample", ignore_index=True)
 
 
-def _check_classes(place: Path, classes: set[str], faults: Faults) -> None:
+def _check_classes(place: Path, classes: set[str], least: int, faults: Faults) -> None:
     if not classes:
-        faults.add(f"{place}: no images; expected images of at least two classes, one of them a class of defects")
+        number = "two classes" if least > 1 else "one class"
+        faults.add(f"{place}: no images; expected images of at least {number}, one of them a class of defects")
     elif classes == {GOOD}:
         faults.add(f"{place}: no defect class, only {GOOD}; add images with masks of a class of defects")
-    elif len(classes) < 2:
+    elif len(classes) < least:
         faults.add(f"{place}: only the class {min(classes)}; a classifier needs at least two classes; add another")

@@ -6,7 +6,7 @@ array), TIFF (floating or whole numbers) and PNG (8 or 16 bits, grey).
 
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -19,13 +19,13 @@ from xairank.data.faults import Faults
 from xairank.data.files import entries
 from xairank.errors import UserError
 
-Sign = Literal["as is", "abs", "positive"]
+Sign = Literal["as_is", "abs", "positive"]
 SIGNS: tuple[str, ...] = get_args(Sign)
 SUFFIXES = (".npy", ".npz", ".tif", ".tiff", ".png")
 MapFiles = dict[str, dict[str, Path]]
 
 
-def index_maps(folder: Path, samples: pd.Series, faults: Faults) -> MapFiles:
+def index_maps(folder: Path, samples: pd.Series, faults: Faults, needed: Collection[str] | None = None) -> MapFiles:
     """Finds the map of each method and sample.
 
     The map of the sample ``crack/000`` is ``<folder>/<method>/crack/000.npy``, or ``<folder>/<method>/000.npy`` where
@@ -33,8 +33,9 @@ def index_maps(folder: Path, samples: pd.Series, faults: Faults) -> MapFiles:
 
     Args:
         folder: A folder for each method.
-        samples: Keys of the samples that need a map.
+        samples: Keys of all samples.
         faults: Takes what is wrong with single files.
+        needed: Keys of those that need a map; all by default.
 
     Returns:
         By method, in alphabetical order, and by sample.
@@ -47,17 +48,18 @@ def index_maps(folder: Path, samples: pd.Series, faults: Faults) -> MapFiles:
         raise UserError(
             f"{folder}: no folder in it; expected a folder of maps for each method, such as {folder}/gradcam"
         )
-    names = _names_of(samples)
-    return {method.name: _index_method(method, names, faults) for method in methods}
+    names = names_of(samples)
+    wanted = set(samples) if needed is None else needed
+    return {method.name: _index_method(method, names, wanted, faults) for method in methods}
 
 
-def read_map(path: Path, size: tuple[int, int], sign: Sign | None = None) -> NDArray[np.float32]:
+def read_map(path: Path, size: tuple[int, int] | None, sign: Sign | None = None) -> NDArray[np.float32]:
     """Reads a map and resizes it.
 
     Args:
         path: Of one of :data:`SUFFIXES`.
-        size: Height and width of the result, in pixels.
-        sign: What negative values mean: ``as is`` ranks them below zero, ``abs`` takes their size, ``positive`` sets
+        size: Height and width of the result, in pixels; None leaves the map as it is.
+        sign: What negative values mean: ``as_is`` ranks them below zero, ``abs`` takes their size, ``positive`` sets
             them to zero; None refuses them, since each of these gives another ranking.
 
     Returns:
@@ -84,12 +86,17 @@ def read_map(path: Path, size: tuple[int, int], sign: Sign | None = None) -> NDA
     elif sign == "positive":
         values = np.maximum(values, 0)
     found = values.astype(np.float32)
-    if found.shape == size:
-        return found
-    return np.asarray(Image.fromarray(found).resize(size[::-1], Image.Resampling.BILINEAR), np.float32)
+    return found if size is None else resize_map(found, size)
 
 
-def _names_of(samples: pd.Series) -> dict[str, str]:
+def resize_map(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """A map (h, w) in another size (H, W), bilinearly, with antialiasing where it becomes smaller."""
+    if values.shape == size:
+        return values
+    return np.asarray(Image.fromarray(values).resize(size[::-1], Image.Resampling.BILINEAR), np.float32)
+
+
+def names_of(samples: pd.Series) -> dict[str, str]:
     """The sample that a file's name, without suffix, stands for: its key, or its stem where no other has it."""
     keys = [str(sample) for sample in samples]
     plain = {key: str(Path(key).with_suffix("")) if Path(key).suffix else key for key in keys}
@@ -98,7 +105,7 @@ def _names_of(samples: pd.Series) -> dict[str, str]:
     return names | {name: key for key, name in plain.items()}
 
 
-def _index_method(folder: Path, names: Mapping[str, str], faults: Faults) -> dict[str, Path]:
+def _index_method(folder: Path, names: Mapping[str, str], needed: Collection[str], faults: Faults) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")):
         name = path.relative_to(folder).with_suffix("").as_posix()
@@ -113,7 +120,7 @@ def _index_method(folder: Path, names: Mapping[str, str], faults: Faults) -> dic
         else:
             found[names[name]] = path
     for sample in dict.fromkeys(names.values()):
-        if sample not in found:
+        if sample in needed and sample not in found:
             faults.add(f"{folder}: no map of {sample}; every method needs a map of every image that is ranked")
     return found
 

@@ -12,14 +12,17 @@ from xairank.schema import SPLITS, TEST, TRAIN
 Groups = NDArray[np.int64]
 
 
-def choose_split(table: pd.DataFrame, fold: int, n_folds: int, seed: int, groups: Groups) -> pd.Series:
+def choose_split(table: pd.DataFrame, fold: int | None, n_folds: int, seed: int, groups: Groups) -> pd.Series:
     """The column ``split`` of a table that has one, else that of :func:`split_samples`.
 
-    A given split is kept, even if it puts near-duplicates on both sides.
+    A given split is kept, even if it puts near-duplicates on both sides. Without a fold nothing is trained: what has no
+    split is tested.
 
     Raises:
         UserError: The table cannot be split like this.
     """
+    if fold is None:
+        return table["split"] if "split" in table else pd.Series(TEST, index=table.index, dtype=object)
     if "split" not in table:
         return split_samples(table["label"], fold, n_folds, seed, groups)
     _check_given_split(table["label"], table["split"], fold)

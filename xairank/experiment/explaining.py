@@ -1,38 +1,64 @@
 """Explains a trained model's samples part by part, each on disk, so that a resumed run continues after the last one."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, cast
 
 import pandas as pd
 
-from xairank.attribution import AttributionMethod, FrozenModel, freeze
+from xairank.attribution import AttributionMethod, FrozenModel, Model, freeze
 from xairank.attribution.acceleration.batch_limit import default_batch_limit
 from xairank.console import progress
-from xairank.data.datamodule import DefectDataModule
+from xairank.data.datamodule import Batch
 from xairank.evaluation.metric import Metric
+from xairank.experiment.classifier import Classifier
 from xairank.experiment.scoring import Scored, score_samples
-from xairank.files import atomic, sha256
-from xairank.models import MultitaskModule
+from xairank.files import atomic
 from xairank.runs.folder import RunFolder
 from xairank.runs.maps import Maps, empty_maps, join_maps, write_maps
-from xairank.schema import EXCLUDED_COLUMNS, SCORE_COLUMNS, SPLITS
+from xairank.schema import EXCLUDED_COLUMNS, SCORE_COLUMNS
+
+
+class Samples(Protocol):
+    """What is explained: the samples of a data module, or those that a caller holds in memory."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row a sample: ``sample``, ``case``, ``label``, ``split``."""
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits that have samples, in order."""
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the images, in pixels."""
+
+    def evaluation_dataloader(self, split: str, batch_size: int | None = None) -> Iterable[Batch]:
+        """The samples of a split in the order of the table."""
+
+    def fingerprint(self) -> str:
+        """A hash of what results depend on."""
+
+    def content(self) -> str:
+        """A hash of the samples, whatever the split."""
 
 
 class Parts:
     """The parts that are explained, in ``explained/`` of a run folder.
 
-    Parts of another checkpoint are of another model; they, and parts without the maps that are wanted, are deleted.
+    Parts of another model, and parts without the maps that are wanted, are deleted.
 
     Args:
         folder: The run folder.
+        model: A hash of the model.
         with_maps: Whether maps are kept.
     """
 
-    def __init__(self, folder: RunFolder, *, with_maps: bool) -> None:
+    def __init__(self, folder: RunFolder, model: str, *, with_maps: bool) -> None:
         self._place = folder.path / "explained"
-        self._folder = self._place / sha256(folder.checkpoint)[:16]
+        self._folder = self._place / model[:16]
         found = self._tables()
         if not found or (with_maps and not all(path.with_suffix(".npz").is_file() for path in found)):
             self.delete()
@@ -75,9 +101,9 @@ class Explained(NamedTuple):
 
 
 def explain_run(
-    folder: RunFolder,
-    module: MultitaskModule,
-    data: DefectDataModule,
+    config: Mapping[str, Any],
+    classifier: Classifier,
+    data: Samples,
     methods: Mapping[str, AttributionMethod],
     metrics: Mapping[str, Metric],
     parts: Parts,
@@ -85,51 +111,55 @@ def explain_run(
     """Explains and scores the correctly classified defects of both splits.
 
     Args:
-        folder: The run folder, for the configuration.
-        module: Trained, on its device.
-        data: Set up.
+        config: Of the run.
+        classifier: On its device, in evaluation mode.
+        data: The samples.
         methods: By name.
         metrics: By name.
         parts: Where what is done is kept.
     """
-    options = folder.config["attribution"]
-    module.eval()
-    frozen = _freeze(module, data, options["batch_limit"])
+    options = config["attribution"]
+    frozen = _freeze(classifier, data, options["batch_limit"])
     excluded: list[pd.DataFrame] = []
     done = parts.samples()
     with progress() as bar:
         task = bar.add_task("Explaining", total=len(data.table))
-        for split in SPLITS:
+        for split in data.splits:
             for part in score_samples(
                 frozen,
                 data.evaluation_dataloader(split),
                 data.table,
-                data.classes,
+                classifier.classes,
                 methods,
                 metrics,
-                predict_masks=module.predict_masks if options["keep_maps"] else None,
+                predict_masks=classifier.predict_masks,
+                keep_maps=options["keep_maps"],
                 excluded=excluded,
                 done=done,
                 advance=lambda samples: bar.advance(task, samples),
             ):
                 parts.add(part)
-    scores = _with_run(folder, parts.scores(), [*SCORE_COLUMNS, *metrics])
-    return Explained(scores, _with_run(folder, excluded, EXCLUDED_COLUMNS), frozen.batch_limit)
+    scores = with_run(config, parts.scores(), [*SCORE_COLUMNS, *metrics])
+    return Explained(scores, with_run(config, excluded, EXCLUDED_COLUMNS), frozen.batch_limit)
 
 
-def no_maps(data: DefectDataModule, methods: Mapping[str, AttributionMethod]) -> Maps:
+def no_maps(data: Samples, methods: Iterable[str]) -> Maps:
     """The maps of a run without a ranked image."""
-    return empty_maps(list(methods), data.view.size)
+    return empty_maps(list(methods), data.image_size)
 
 
-def _freeze(module: MultitaskModule, data: DefectDataModule, batch_limit: int | str) -> FrozenModel:
-    images = next(iter(data.evaluation_dataloader("test", batch_size=1))).images.to(module.device)
-    limit = default_batch_limit(module.device) if batch_limit == "auto" else int(batch_limit)
-    return freeze(module.model, images, batch_limit=limit)
+def _freeze(classifier: Classifier, data: Samples, batch_limit: int | str) -> FrozenModel:
+    device = classifier.device
+    images = next(iter(data.evaluation_dataloader(data.splits[-1], batch_size=1))).images.to(device)
+    limit = default_batch_limit(device) if batch_limit == "auto" else int(batch_limit)
+    return freeze(cast(Model, classifier.network), images, batch_limit=limit)
 
 
-def _with_run(folder: RunFolder, tables: list[pd.DataFrame], columns: list[str] | tuple[str, ...]) -> pd.DataFrame:
+def with_run(
+    config: Mapping[str, Any], tables: list[pd.DataFrame], columns: list[str] | tuple[str, ...]
+) -> pd.DataFrame:
     """One table with the run's seed and fold, first the ``columns``, then what else there is."""
     whole = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(columns))
-    whole = whole.assign(seed=folder.config["seed"], fold=folder.config["data"]["fold"])
+    fold = config["data"]["fold"]
+    whole = whole.assign(seed=config["seed"], fold=pd.array([fold] * len(whole), dtype="Int64"))
     return whole[[*columns, *(name for name in whole if name not in columns)]]

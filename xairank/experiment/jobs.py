@@ -21,7 +21,9 @@ from omegaconf.errors import OmegaConfBaseException
 from xairank.config import CONFIGURATION, composition_message, require_keys, validate
 from xairank.errors import UserError
 from xairank.experiment.preflight import check_run, identify_weights
+from xairank.experiment.ranked_config import complete_ranking, identify_ranked
 from xairank.runs.folder import RunFolder
+from xairank.runs.grouping import is_ranked_only
 from xairank.runs.identity import run_label
 
 SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
@@ -63,8 +65,13 @@ def run_folder(config: DictConfig, overrides: Sequence[str]) -> RunFolder:
     plain: dict[str, Any] = {str(key): value for key, value in resolved.items()}
     require_keys(plain)
     validate(plain)
-    weights = identify_weights(plain["model"])
-    label = run_label(overrides, plain["seed"], weights if plain["model"]["encoder_weights"] else None)
+    if is_ranked_only(plain):
+        plain = complete_ranking(plain, overrides)
+        weights = identify_ranked(plain)
+        label = run_label(overrides, plain["seed"], weights)
+    else:
+        weights = identify_weights(plain["model"])
+        label = run_label(overrides, plain["seed"], weights if plain["model"]["encoder_weights"] else None)
     return RunFolder(Path("multirun") / plain["name"] / label, plain, weights)
 
 
@@ -92,7 +99,7 @@ def plan(
             parsed = parse([*parameters, *overrides])
             (jobs,) = BasicSweeper.split_arguments([one for one in parsed if not one.is_hydra_override()], None)
         except (HydraException, OmegaConfBaseException) as error:
-            raise UserError(composition_message(error)) from None
+            raise UserError(composition_message(error, config_name)) from None
         own = [str(one.input_line) for one in parsed if one.is_hydra_override()]
         composed = functools.cache(lambda texts: compose(config_name, [*texts, *own]))
         return [_job(job, composed) for job in jobs]

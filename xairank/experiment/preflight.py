@@ -31,8 +31,11 @@ def check_run(config: Config, place: Path) -> None:
     """
     require_keys(config)
     validate(config)
-    relevant = {key: config[key] for key in ("data", "model", "attribution", "evaluation", "trainer")}
+    keys = ("data", "model", "attribution", "evaluation", "trainer", "maps")
+    relevant = {key: config[key] for key in keys if key in config}
     relevant["data"] = {key: value for key, value in config["data"].items() if key not in ("fold", "split_seed")}
+    if "maps" in config:  # the network of each run is another one
+        relevant["model"] = {}
     _check_once(json.dumps(relevant), Path.cwd())
     _check_disk(place)
 
@@ -62,6 +65,9 @@ def _hashed(path: Path, size: int, changed: int) -> str:
 def _check_once(text: str, folder: Path) -> None:
     """Checks all but the disk; the folder is what paths are relative to."""
     config = json.loads(text)
+    if "maps" in config:
+        _check_ranking(config)
+        return
     try:
         _check_data(config["data"])
     except UserError as error:
@@ -82,7 +88,19 @@ def _check_once(text: str, folder: Path) -> None:
     try_metrics(metrics)
 
 
-def _check_data(options: Config) -> None:
+def _check_ranking(config: Config) -> None:
+    """What ranking needs whichever network comes: data, methods and metrics."""
+    _check_data(config["data"], least_classes=1)
+    from xairank.experiment.trial import small_network, try_methods, try_metrics
+    from xairank.experiment.wiring import create_methods, create_metrics
+
+    methods, metrics = create_methods(config), create_metrics(config)
+    if not config["maps"]:
+        try_methods(methods, small_network())
+    try_metrics(metrics)
+
+
+def _check_data(options: Config, *, least_classes: int = 2) -> None:
     """That the files of the data are there and go together; they are not opened."""
     from xairank.data.faults import Faults
     from xairank.data.index import Source, index_samples
@@ -97,7 +115,7 @@ def _check_data(options: Config) -> None:
     elif options["download"] and source.root and not source.place.exists():
         return  # it will be downloaded
     faults = Faults(source.check_command(mask_threshold=options["mask_threshold"]))
-    index_samples(source, faults)
+    index_samples(source, faults, least_classes=least_classes)
     faults.stop()
 
 

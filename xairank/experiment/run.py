@@ -1,7 +1,5 @@
 """One run, the order of things: data, model, training, explanation, the files of the run folder."""
 
-import time
-
 import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
@@ -11,9 +9,12 @@ from xairank.attribution import describe_methods
 from xairank.attribution.acceleration.memory import freed_memory_kept
 from xairank.config import is_trainer_argument
 from xairank.console import console
+from xairank.data.datamodule import DefectDataModule
 from xairank.errors import UserError
 from xairank.evaluation import describe_metrics
 from xairank.experiment.callbacks import MetricsCallback, ProgressCallback
+from xairank.experiment.classifier import Classifier
+from xairank.experiment.clock import Clock
 from xairank.experiment.environment import describe_environment
 from xairank.experiment.explaining import Explained, Parts, explain_run, no_maps
 from xairank.experiment.summary import print_run
@@ -26,6 +27,8 @@ from xairank.experiment.wiring import (
     load_encoder,
     weights_content,
 )
+from xairank.files import sha256
+from xairank.models import MultitaskModule
 from xairank.runs.folder import RunFolder
 from xairank.schema import to_record
 
@@ -51,7 +54,7 @@ def run_experiment(folder: RunFolder) -> None:
     device = trainer.strategy.root_device
     pl.seed_everything(config["seed"], verbose=False)
     encoder = load_encoder(config)
-    clock = _Clock()
+    clock = Clock()
     data = create_data(config)
     clock.stop("data")
     module = create_module(config, encoder, data)
@@ -62,8 +65,8 @@ def run_experiment(folder: RunFolder) -> None:
         fit(trainer, module, data, folder.checkpoint, config["trainer"])
         clock.stop("training")
         _check_trained(folder)
-        parts = Parts(folder, with_maps=config["attribution"]["keep_maps"])
-        explained = explain_run(folder, module.to(device), data, methods, metrics, parts)
+        parts = Parts(folder, sha256(folder.checkpoint), with_maps=config["attribution"]["keep_maps"])
+        explained = explain_run(config, _classifier(module.to(device), data), data, methods, metrics, parts)
     folder.write_table("scores.parquet", explained.scores)
     folder.write_table("excluded.csv", explained.excluded)
     if config["attribution"]["keep_maps"]:
@@ -106,10 +109,10 @@ def add_maps(folder: RunFolder) -> None:
         )
     module = create_module(config, load_encoder(config, pretrained=False), data)
     module.load_state_dict(load_checkpoint(folder.checkpoint)["state_dict"])
-    clock = _Clock()
-    parts = Parts(folder, with_maps=True)
+    clock = Clock()
+    parts = Parts(folder, sha256(folder.checkpoint), with_maps=True)
     with freed_memory_kept():
-        explained = explain_run(folder, module.to(device), data, methods, metrics, parts)
+        explained = explain_run(config, _classifier(module.to(device), data), data, methods, metrics, parts)
     check_agreement(folder, explained, list(metrics))
     parts.write_maps(folder.maps, no_maps(data, methods))
     clock.stop("maps")
@@ -147,17 +150,6 @@ def _check_trained(folder: RunFolder) -> None:
         raise UserError(f"{' '.join(limits)}: no epoch was trained; remove what ends training before one is over")
 
 
-class _Clock:
-    """Seconds of each phase."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self.start()
-
-    def start(self) -> None:
-        self._started = time.perf_counter()
-
-    def stop(self, phase: str) -> None:
-        """Ends a phase; the next begins."""
-        self.seconds[phase] = time.perf_counter() - self._started
-        self.start()
+def _classifier(module: MultitaskModule, data: DefectDataModule) -> Classifier:
+    module.eval()
+    return Classifier(module.model, data.classes, module.predict_masks)

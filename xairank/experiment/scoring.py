@@ -1,16 +1,16 @@
 """From a trained model and batches of samples to rows of scores: predict, select, explain, score."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from xairank.attribution import AttributionMethod, Diagnostics, FrozenModel, NonFiniteError, explain
-from xairank.attribution.protocol import explaining
+from xairank.attribution import AttributionMethod, Explanation, FrozenModel, Model, NonFiniteError, explain
+from xairank.attribution.protocol import as_parts, explaining
 from xairank.data.datamodule import Batch
 from xairank.errors import UserError
 from xairank.evaluation.metric import Metric
@@ -50,6 +50,7 @@ def score_samples(
     metrics: Mapping[str, Metric],
     *,
     predict_masks: Callable[[Tensor], Tensor] | None,
+    keep_maps: bool,
     excluded: list[pd.DataFrame],
     done: Collection[str] = (),
     advance: Callable[[int], None],
@@ -63,8 +64,9 @@ def score_samples(
         classes: Names of the model's classes, in order.
         methods: The methods by name.
         metrics: The metrics by name.
-        predict_masks: Images (B, 3, H, W) -> predicted masks (B, H, W) in [0, 1], kept with the maps; None keeps
-            no maps.
+        predict_masks: Images (B, 3, H, W) -> predicted masks (B, H, W) in [0, 1], kept with the maps; None where the
+            model predicts none.
+        keep_maps: Whether maps are handed on.
         excluded: Takes the rows for ``excluded.csv``, complete when the last part is.
         done: Samples that are scored already and left out.
         advance: Called with the number of samples that are done, for a progress bar.
@@ -83,17 +85,24 @@ def score_samples(
         samples = samples.select(torch.from_numpy(new)) if not new.all() else samples
         described = _describe(samples, table, classes)
         explained = _explain(model, samples, methods, described["sample"].tolist())
-        maps = None if predict_masks is None else _maps(samples, described, explained, predict_masks(samples.images))
-        yield Scored(_score(described, explained, metrics, samples.masks), maps)
+        predicted_masks = predict_masks(samples.images) if keep_maps and predict_masks else None
+        maps = to_maps(described, samples.images, samples.masks, explained, predicted_masks) if keep_maps else None
+        yield Scored(score_maps(described, explained, metrics, samples.masks), maps)
         advance(len(samples.rows))
+
+
+def predict_logits(model: nn.Module, images: Tensor) -> Tensor:
+    """The logits (B, classes), on the host, of a model in the protocol of attribution."""
+    whole = cast(Model, model)
+    with explaining(whole), torch.no_grad():
+        return whole.forward_head(*as_parts(whole.forward_features(images))).cpu()
 
 
 def predict(model: FrozenModel, images: Tensor) -> tuple[Tensor, Tensor]:
     """Predicted class (B,) and its probability (B,) float64, which is NaN where a logit is not finite."""
-    with explaining(model), torch.no_grad():
-        logits = model(images)
-    probability, predicted = logits.cpu().double().softmax(dim=1).max(dim=1)
-    return predicted, probability.where(logits.isfinite().all(dim=1).cpu(), torch.nan)
+    logits = predict_logits(model, images)
+    probability, predicted = logits.double().softmax(dim=1).max(dim=1)
+    return predicted, probability.where(logits.isfinite().all(dim=1), torch.nan)
 
 
 def exclusion_reasons(labels: pd.Series, predicted: pd.Series, k: pd.Series) -> pd.Series:
@@ -118,7 +127,10 @@ def _ranked(
         rows = table.iloc[batch.rows.numpy()][_DESCRIPTION].reset_index(drop=True)
         if bool(probability.isnan().any()):
             sample = rows["sample"][int(probability.isnan().nonzero()[0])]
-            raise UserError(f"the model's logits of {sample} are NaN or infinite: training diverged; lower model.lr")
+            raise UserError(
+                f"the model's logits of {sample} are NaN or infinite: training diverged; lower model.lr, or check the "
+                "weights"
+            )
         rows["predicted"] = [classes[index] for index in predicted.tolist()]
         k = pd.Series(batch.masks.flatten(1).sum(dim=1).numpy())
         rows["reason"] = exclusion_reasons(rows["label"], rows["predicted"], k)
@@ -152,7 +164,7 @@ def _describe(samples: Predicted, table: pd.DataFrame, classes: list[str]) -> pd
 
 def _explain(
     model: FrozenModel, samples: Predicted, methods: Mapping[str, AttributionMethod], keys: list[str]
-) -> dict[str, tuple[Tensor, Diagnostics]]:
+) -> dict[str, Explanation]:
     """Maps (B, H, W) and diagnostics of each method, on the host."""
     targets = samples.predicted.to(samples.images.device)
     try:
@@ -168,13 +180,27 @@ def _explain(
     }
 
 
-def _score(
+def score_maps(
     described: pd.DataFrame,
-    explained: Mapping[str, tuple[Tensor, Diagnostics]],
+    explained: Mapping[str, Explanation],
     metrics: Mapping[str, Metric],
     masks: Tensor,
 ) -> pd.DataFrame:
-    """A row an image and method; a method's diagnostics of one number an image are columns."""
+    """Scores maps by every metric.
+
+    Args:
+        described: A row an image: what ``scores.parquet`` says of it.
+        explained: Maps (B, H, W) and diagnostics of each method, on the host; diagnostics of one number an image become
+            columns.
+        metrics: By name.
+        masks: (B, H, W), on the host.
+
+    Returns:
+        A row an image and method.
+
+    Raises:
+        UserError: A metric gives something else than a finite number an image.
+    """
     chances = {chance_column(name): metric.chance(masks) for name, metric in metrics.items()}
     known = {name: values.double().numpy() for name, values in chances.items() if values is not None}
     rows = []
@@ -202,23 +228,33 @@ def _values(
     return values.double().numpy()
 
 
-def _maps(
-    samples: Predicted,
+def _displayed(images: Tensor) -> Tensor:
+    """Images in [0, 1]; those that were normalised before they came here are stretched to it, each by itself."""
+    if bool(((images >= 0) & (images <= 1)).all()):
+        return images
+    low, high = images.amin(dim=(1, 2, 3), keepdim=True), images.amax(dim=(1, 2, 3), keepdim=True)
+    return (images - low) / (high - low).clamp(min=torch.finfo(images.dtype).tiny)
+
+
+def to_maps(
     described: pd.DataFrame,
-    explained: Mapping[str, tuple[Tensor, Diagnostics]],
-    predicted_masks: Tensor,
+    images: Tensor,
+    masks: Tensor,
+    explained: Mapping[str, Explanation],
+    predicted_masks: Tensor | None,
 ) -> Maps:
+    """What is kept of images (B, 3, H, W) and their maps; the arguments are those of :func:`score_maps`."""
     return Maps(
         splits=described["split"].tolist(),
         samples=described["sample"].tolist(),
         labels=described["label"].tolist(),
         predicted=described["predicted"].tolist(),
-        probability=samples.probability.numpy(),
+        probability=described["probability"].to_numpy(float),
         methods=list(explained),
         maps=np.stack([maps.float().numpy() for maps, _ in explained.values()], axis=1),
-        images=samples.images.mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy(),
-        masks=samples.masks.numpy(),
-        predicted_masks=predicted_masks.float().cpu().numpy(),
+        images=_displayed(images).mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy(),
+        masks=masks.numpy(),
+        predicted_masks=None if predicted_masks is None else predicted_masks.float().cpu().numpy(),
         class_activation={
             name: diagnostics["class_activation"].float().numpy()
             for name, (_, diagnostics) in explained.items()

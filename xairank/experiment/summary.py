@@ -12,6 +12,7 @@ from xairank.ranking.chance import at_chance
 from xairank.ranking.statistics import summarize_methods
 from xairank.ranking.wins import FEWEST_CASES, Ties
 from xairank.runs.folder import RunFolder
+from xairank.runs.grouping import is_ranked_only
 from xairank.schema import SPLITS, MethodFacts, MetricFacts, method_facts, metric_facts
 
 
@@ -24,10 +25,27 @@ def print_run(console: Console, folder: RunFolder) -> None:
     print_summary(
         console, scores, excluded, method_facts(record), metric, metric_facts(record)[metric], ranking["ties"]
     )
-    last = pd.read_csv(folder.path / "metrics.csv").iloc[-1]
-    accuracy = ", ".join(f"{last[f'{split}_balanced_accuracy']:.2f} ({split})" for split in SPLITS)
+    if is_ranked_only(folder.config):
+        console.print("One network is one draw: rank over several checkpoints, if you have them.")
+        if folder.config["maps"] and not folder.config["predictions"]:
+            return
+        accuracies = predicted_accuracy(scores, excluded)
+    else:
+        console.print("One seed is one draw: rank over several seeds.")
+        last = pd.read_csv(folder.path / "metrics.csv").iloc[-1]
+        accuracies = {split: last[f"{split}_balanced_accuracy"] for split in SPLITS}
+    accuracy = ", ".join(f"{value:.2f} ({split})" for split, value in accuracies.items())
     classes = len(record["classes"])
     console.print(f"Balanced accuracy of the classifier: {accuracy}; {1 / classes:.2f} is chance.", highlight=False)
+
+
+def predicted_accuracy(scores: pd.DataFrame, excluded: pd.DataFrame) -> dict[str, float]:
+    """Balanced accuracy by split, the mean recall over the classes that have images, of one run's predictions."""
+    columns = ["split", "sample", "label", "predicted"]
+    images = pd.concat([scores[columns].drop_duplicates(), excluded[columns]])
+    right = images["label"] == images["predicted"]
+    recall = right.groupby([images["split"], images["label"]]).mean().groupby("split").mean()
+    return {split: float(recall[split]) for split in SPLITS if split in recall}
 
 
 def print_summary(
@@ -74,7 +92,6 @@ def print_summary(
         console.print("A case is an image with its near-duplicates; each case counts once.")
     if not pd.concat(summaries.values())["chance"].isna().any():
         console.print(f"A random map scores {chances}.", highlight=False)
-    console.print("One seed is one draw: rank over several seeds.")
 
 
 def excluded_counts(excluded: pd.DataFrame, split: str) -> str:
@@ -113,5 +130,5 @@ def _strong(value: float, best: float) -> str:
 
 
 def _print_excluded(console: Console, excluded: pd.DataFrame) -> None:
-    for split in SPLITS:
+    for split in [split for split in SPLITS if (excluded["split"] == split).any()]:
         console.print(f"Not ranked, {split}: {excluded_counts(excluded, split)}.", highlight=False)

@@ -11,6 +11,7 @@ from xairank.console import console, print_error
 from xairank.errors import UserError
 from xairank.experiment.jobs import SWEEPER, run_folder
 from xairank.runs.folder import RunFolder
+from xairank.runs.grouping import is_ranked_only
 
 _reported: set[str] = set()  # by this process; the same line of several runs of a sweep is printed once
 
@@ -34,7 +35,7 @@ def execute(config: DictConfig) -> UserError | None:
 
 
 def run(folder: RunFolder) -> bool:
-    """Trains, explains and ranks, or adds the maps that a complete run lacks, or leaves it as it is.
+    """Trains, or takes what exists; explains and ranks. A complete run that lacks only maps gets them.
 
     Args:
         folder: The run's folder, with its configuration.
@@ -54,6 +55,11 @@ def run(folder: RunFolder) -> bool:
     from xairank.experiment.preflight import check_run
 
     check_run(folder.config, folder.path)
+    if is_ranked_only(folder.config):
+        from xairank.experiment.ranked import rank_run
+
+        rank_run(folder)  # also where it is complete without the maps that are wanted now
+        return True
     from xairank.experiment.run import add_maps, run_experiment
 
     if complete:

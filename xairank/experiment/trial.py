@@ -6,10 +6,12 @@ from functools import partial
 from typing import Any
 
 import torch
+from torch import nn
 
 from xairank.attribution import AttributionMethod, Model, NonFiniteError, explain
 from xairank.errors import UserError
 from xairank.evaluation import Metric
+from xairank.models.adapt import adapt
 
 SIDE = 64  # pixels; enough for every convolutional encoder
 
@@ -45,6 +47,12 @@ def try_metrics(metrics: Mapping[str, Metric]) -> None:
             if not isinstance(values, torch.Tensor) or values.shape != (2,):
                 found = tuple(values.shape) if isinstance(values, torch.Tensor) else type(values).__name__
                 raise UserError(f"{key}: gives {found} for 2 maps, expected one number an image, (2,); fix it")
+
+
+def small_network() -> Model:
+    """A network of two layers that every method can explain, for what depends on no network."""
+    layers = nn.Sequential(nn.Conv2d(3, 4, 3, stride=8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return adapt(nn.Sequential(*layers, nn.Linear(4, 2)), layer="1", image_size=SIDE)
 
 
 def _try(key: str, call: Callable[[], Any]) -> Any:  # noqa: ANN401

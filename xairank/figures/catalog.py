@@ -45,7 +45,9 @@ def list_figures(sweep: Sweep, options: Options) -> tuple[Figures, list[str]]:
 
 
 def _group_figures(group: Group, options: Options, styles: Styles) -> tuple[Figures, list[str]]:
-    figures: Figures = {"figure5_curves": partial(draw_curves, group.metrics, group.basis(group.all_images, ""))}
+    figures: Figures = {}
+    if not group.ranked_only:
+        figures["figure5_curves"] = partial(draw_curves, group.metrics, group.basis(group.all_images, ""))
     if group.scores.empty:
         return figures, ["Left out all figures but 5: no image is ranked, no defect was classified correctly"]
     basis = group.basis(group.scores)

@@ -53,7 +53,8 @@ def draw_sample(
     mask = maps.masks[index]
     _show(panels[0, 0], maps.images[index], "Input image")
     _show_grey(panels[0, 1], mask, _narrow("Ground-truth mask", size))
-    _show_grey(panels[0, 2], maps.predicted_masks[index], _narrow("Predicted mask", size))
+    if maps.predicted_masks is not None:
+        _show_grey(panels[0, 2], maps.predicted_masks[index], _narrow("Predicted mask", size))
     for number, method in enumerate(methods):
         row, column = 1 + 3 * (number // columns), number % columns
         attribution = maps.maps[index, maps.methods.index(method)]
@@ -136,6 +137,8 @@ def _narrow(title: str, size: float) -> str:
 
 def _prediction(maps: Maps, index: int) -> str:
     predicted, label = display_name(maps.predicted[index]), display_name(maps.labels[index])
+    if np.isnan(maps.probability[index]):
+        return f"Predicted: {predicted} | True: {label}"
     return f"Predicted: {predicted} ({maps.probability[index]:.2%}) | True: {label}"
 
 

@@ -1,34 +1,31 @@
 """Convolutional encoders from timm, by name, with ImageNet weights or those of a local file."""
 
 import difflib
-import pickle
 from pathlib import Path
 
 import timm
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from xairank.errors import UserError
+from xairank.models.state import read_state
 from xairank.models.weights import download_weights, find_weights
 from xairank.progress import Monitor
 
 
-def check_encoder(name: str) -> None:
-    """Raises a UserError where timm does not know ``name``; reads no data and no weights."""
+def check_encoder(name: str, key: str = "model.encoder") -> None:
+    """Raises a UserError, about ``key``, where timm does not know ``name``; reads no data and no weights."""
     architecture, _, tag = name.partition(".")
     if timm.is_model(architecture):
         tags = [model.partition(".")[2] for model in timm.list_pretrained(f"{architecture}.*")]
         if tag and tag not in tags:
             raise UserError(
-                f"model.encoder={name}: timm {timm.__version__} has no weights {tag} of {architecture}; expected "
+                f"{key}={name}: timm {timm.__version__} has no weights {tag} of {architecture}; expected "
                 f"{', '.join([*tags, 'or no tag'])}"
             )
         return
     near = difflib.get_close_matches(name, timm.list_models(), n=3)
     hint = f"did you mean {', '.join(near)}?" if near else "timm.list_models() lists the names"
-    raise UserError(f"model.encoder={name}: not a model of timm {timm.__version__}; {hint}")
+    raise UserError(f"{key}={name}: not a model of timm {timm.__version__}; {hint}")
 
 
 def create_encoder(name: str, *, pretrained: bool, weights: Path | None, monitor: Monitor | None = None) -> nn.Module:
@@ -67,7 +64,7 @@ def create_encoder(name: str, *, pretrained: bool, weights: Path | None, monitor
 
 
 def _load(encoder: nn.Module, name: str, path: Path) -> None:
-    state = _read_weights(path)
+    state = read_state(path, "model.encoder_weights")
     wanted = encoder.state_dict()
     missing = [key for key in wanted if key not in state]
     wrong = [key for key in wanted if key in state and state[key].shape != wanted[key].shape]
@@ -80,26 +77,6 @@ def _load(encoder: nn.Module, name: str, path: Path) -> None:
                 f"tensors {what}, first {faults[0]}; give the file of this encoder or name its encoder"
             )
     encoder.load_state_dict({key: state[key] for key in wanted})
-
-
-def _read_weights(path: Path) -> dict[str, torch.Tensor]:
-    if not path.is_file():
-        raise UserError(f"model.encoder_weights={path}: no such file; give the path of a .safetensors or .pth file")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError):
-        raise UserError(
-            f"model.encoder_weights={path}: is damaged or holds more than tensors; expected a whole state dict of "
-            "tensors, .safetensors or .pth"
-        ) from None
-    state = state.get("state_dict", state) if isinstance(state, dict) else state
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise UserError(
-            f"model.encoder_weights={path}: expected a state dict, a name and a tensor each; found other things"
-        )
-    return state
 
 
 def _classifiers(encoder: nn.Module) -> tuple[str, ...]:

@@ -14,18 +14,19 @@ from xairank.ranking.wins import FEWEST_CASES
 _MOST_CASES = 10_000
 _RELATIONS = {
     DIFFER: "{} ranks above {}",
-    ON_THESE_SEEDS: "{} ranks above {} on these seeds, but other seeds may reverse the order",
+    ON_THESE_SEEDS: "{} ranks above {} on these {repeat}s, but other {repeat}s may reverse the order",
     CONTRADICTORY: "{} has the better mean rank and the worse scores than {}, so neither is better in every sense",
     NOT_SHOWN: "{} is not shown to differ from {}",
 }
 
 
-def conclude(comparison: Comparison, labels: Mapping[str, str] | None = None) -> str:
+def conclude(comparison: Comparison, labels: Mapping[str, str] | None = None, repeat: str = "seed") -> str:
     """Sentences that say which methods differ, which are not shown to, and whether the cases and seeds suffice.
 
     Args:
         comparison: Of the methods.
         labels: What methods are called; by default their names in words.
+        repeat: What the cases are averaged over: a seed, or a network that existed.
     """
     n_cases, n_methods = comparison.n_cases, len(comparison.mean_ranks)
     if n_methods < 2:
@@ -38,11 +39,15 @@ def conclude(comparison: Comparison, labels: Mapping[str, str] | None = None) ->
         return labels[method] if labels else display_name(method)
 
     return " ".join(
-        [*_relations(comparison.pairs, label), _sample_size(comparison, label), *_seeds(comparison.n_seeds)]
+        [
+            *_relations(comparison.pairs, label, repeat),
+            _sample_size(comparison, label, repeat),
+            *_seeds(comparison.n_seeds, repeat),
+        ]
     )
 
 
-def _relations(pairs: pd.DataFrame, label: Callable[[str], str]) -> list[str]:
+def _relations(pairs: pd.DataFrame, label: Callable[[str], str], repeat: str) -> list[str]:
     if (pairs["verdict"] == NOT_SHOWN).all() and len(pairs) > 1:
         return ["No two methods are shown to differ."]
     clauses = []
@@ -50,13 +55,12 @@ def _relations(pairs: pd.DataFrame, label: Callable[[str], str]) -> list[str]:
         chosen = pairs[pairs["verdict"] == verdict]
         for method in dict.fromkeys(chosen["method"]):
             others = [label(other) for other in chosen.loc[chosen["method"] == method, "other"]]
-            clauses.append(
-                words.format(label(method), " or ".join(others) if verdict == NOT_SHOWN else in_words(others))
-            )
+            listed = " or ".join(others) if verdict == NOT_SHOWN else in_words(others)
+            clauses.append(words.format(label(method), listed, repeat=repeat))
     return [f"{'; '.join(clauses)}."]
 
 
-def _sample_size(comparison: Comparison, label: Callable[[str], str]) -> str:
+def _sample_size(comparison: Comparison, label: Callable[[str], str], repeat: str) -> str:
     """Whether the cases suffice, and how many would, by the critical difference."""
     n_cases, n_methods, counted = comparison.n_cases, len(comparison.mean_ranks), _counted(comparison)
     noun = "image" if comparison.n_images == n_cases else "case"
@@ -67,7 +71,7 @@ def _sample_size(comparison: Comparison, label: Callable[[str], str]) -> str:
     verdicts = comparison.pairs["verdict"]
     open_pairs = comparison.pairs[verdicts == NOT_SHOWN].sort_values("rank_difference").to_dict("records")
     if not open_pairs:
-        seeds = count(comparison.n_seeds, "seed")
+        seeds = count(comparison.n_seeds, repeat)
         but = f", but {seeds} are not" if (verdicts == ON_THESE_SEEDS).any() else ""
         return f"{counted} are enough to separate all methods{but}."
     # Wilcoxon gave the verdicts: it also sees how far scores differ, and may separate what ranks alone do not.
@@ -94,7 +98,7 @@ def _counted(comparison: Comparison) -> str:
     return f"{count(comparison.n_cases, 'case')} ({count(comparison.n_images, 'image')})"
 
 
-def _seeds(n_seeds: int) -> list[str]:
+def _seeds(n_seeds: int, repeat: str) -> list[str]:
     if n_seeds == 1:
-        return ["This is one seed: another may rank differently."]
-    return [f"{count(n_seeds, 'seed')} say little about other seeds."] if n_seeds < FEWEST_SEEDS else []
+        return [f"This is one {repeat}: another may rank differently."]
+    return [f"{count(n_seeds, repeat)} say little about other {repeat}s."] if n_seeds < FEWEST_SEEDS else []

@@ -1,14 +1,16 @@
 """The runs of a sweep that belong together, with what their records say of methods and metrics."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePath
 from typing import Any
 
 import pandas as pd
 
 from xairank.names import count, images_in_words, in_words
+from xairank.runs.grouping import is_ranked_only
 from xairank.schema import SPLITS, MethodFacts, MetricFacts, method_facts, metric_facts
 
 _SOFTWARE = ("xairank", "torch")  # whose versions can change a result
@@ -90,8 +92,21 @@ class Group:
         return scores[(scores["seed"] == run["seed"]) & same_fold]
 
     @property
+    def ranked_only(self) -> bool:
+        """Whether nothing was trained: networks, or maps, that existed take the place of seeds."""
+        return is_ranked_only(self.config)
+
+    @property
+    def repeat(self) -> str:
+        """What the group repeats over, beside folds: a seed or, where nothing was trained, a network."""
+        return "network" if self.ranked_only else "seed"
+
+    @property
     def seeds(self) -> str:
-        """Seeds and folds in words: "10 seeds (42 to 51)"."""
+        """Seeds and folds in words: "10 seeds (42 to 51)"; of networks that existed "2 networks (a.pth and b.pth)"."""
+        if self.ranked_only:
+            names = list(dict.fromkeys(map(network_name, self.runs["config"])))
+            return f"{count(self.runs['seed'].nunique(), self.repeat)} ({in_words(names)})"
         seeds = sorted(set(self.runs["seed"]))
         consecutive = len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1
         listed = f"{seeds[0]} to {seeds[-1]}" if consecutive else in_words([str(seed) for seed in seeds])
@@ -104,6 +119,8 @@ class Group:
         """What a reader should know of runs that are pooled: versions of software that differ among them."""
         versions = [info.get("versions") or {} for info in self.runs["info"]]
         remarks = []
+        if self.ranked_only and self.runs["seed"].nunique() > 1:
+            remarks.append("Each network counts as a seed.")
         for name in _SOFTWARE:
             found = sorted({str(some[name]) for some in versions if name in some})
             if len(found) > 1:
@@ -119,17 +136,26 @@ class Group:
             parts.append((list(SPLITS).index(str(split)), f"{n_images:,} {SPLITS[str(split)].lower()}{cases}"))
         noun = "image" if images.drop_duplicates(["split", "sample"]).shape[0] == 1 else "images"
         folds = self.runs["fold"].nunique()
-        runs = count(self.runs["seed"].nunique(), "seed") + (f", {count(folds, 'fold')}" if folds > 1 else "")
+        runs = count(self.runs["seed"].nunique(), self.repeat)
+        runs += f", {count(folds, 'fold')}" if folds > 1 else ""
         return self.signed(f"{runs}; {in_words([text for _, text in sorted(parts)])} {noun}{verb}")
 
     def run_basis(self, run: pd.Series) -> str:
         """Which of the runs something shows."""
         fold = f", fold {run['fold']}" if self.runs["fold"].nunique() > 1 else ""
-        return self.signed(f"seed {run['seed']}{fold}")
+        which = network_name(run["config"]) if self.ranked_only else f"seed {run['seed']}"
+        return self.signed(f"{which}{fold}")
 
     def signed(self, text: str) -> str:
         """The text with the group's name, where there are several."""
         return f"{text}; {self.name}." if self.name else f"{text}."
+
+
+def network_name(config: Mapping[str, Any]) -> str:
+    """What a network that existed, or a folder of maps, is called: its file, its run, or what made it."""
+    model = config["model"]
+    place = config["maps"] or model["path"] or model["weights"]
+    return PurePath(place).name if place else str(model["factory"] or model["name"])
 
 
 def count_of(scores: pd.DataFrame) -> str:

@@ -33,7 +33,7 @@ def in_groups(runs: Sequence[Run]) -> list[Run]:
     """The runs with the names of their groups, by group, seed and fold.
 
     Raises:
-        UserError: Two runs of a group have the same seed and fold, or the same fold and different data.
+        UserError: Two runs of a group have the same seed, fold and network, or the same fold and different data.
     """
     weights = _weights_in_words(runs)
     leaves = [_comparable(run.config, words) for run, words in zip(runs, weights, strict=True)]
@@ -45,10 +45,36 @@ def in_groups(runs: Sequence[Run]) -> list[Run]:
         for run, texts in zip(runs, values, strict=True)
     ]
     named.sort(key=lambda pair: (pair[0], pair[1].seed, -1 if pair[1].fold is None else pair[1].fold))
-    ordered = [run for _, run in named]
+    ordered = _number_networks([run for _, run in named])
     _refuse_twins(ordered)
     _refuse_other_data(ordered)
     return ordered
+
+
+def is_ranked_only(config: Mapping[str, Any]) -> bool:
+    """Whether the run trained nothing: it ranked methods for a network, or maps, that existed."""
+    return "maps" in config
+
+
+def _number_networks(runs: Sequence[Run]) -> list[Run]:
+    """Gives each network of a group that was not trained here a number for its seed, where their seeds are the same.
+
+    The runs of a group then stay together in this order.
+    """
+    places: dict[tuple[object, ...], set[object]] = {}
+    networks: dict[str, list[object]] = {}
+    for run in runs:
+        network = run.info.get("network")
+        places.setdefault((run.group, run.seed, run.fold), set()).add(network)
+        if network not in networks.setdefault(run.group, []):
+            networks[run.group].append(network)
+    shared = {group for (group, *_), found in places.items() if len(found) > 1}
+    numbered = [
+        run._replace(seed=networks[run.group].index(run.info.get("network"))) if run.group in shared else run
+        for run in runs
+    ]
+    order = list(dict.fromkeys(run.group for run in runs))
+    return sorted(numbered, key=lambda run: (order.index(run.group), run.seed))
 
 
 def _refuse_twins(runs: Iterable[Run]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from xairank.config import flatten
 
 # Where things are, how fast they are read and explained, what is kept and what is logged: none of it changes a result.
-# The data in a place is identified by its name, data.category; weights by their content.
+# The data in a place is identified by its name, data.category; weights and maps by their content.
 NOT_IDENTITY = (
     "name",
     "data.root",
@@ -27,12 +27,19 @@ NOT_IDENTITY = (
     "attribution.keep_maps",
     "trainer.accelerator",
     "trainer.devices",
+    "device",
+    "model.weights",
+    "model.path",
+    "maps",
+    "predictions",
     "trainer.log_every_n_steps",
     "trainer.profiler",
     "trainer.detect_anomaly",
     "logger",
 )
 _WEIGHTS = ("model.encoder_weights", "model.pretrained")  # where they come from; what they are counts
+# Of these the content counts, so that a label has their name and the beginning of their hash.
+_FILES = ("model.encoder_weights", "model.weights", "model.path", "maps")
 _NUMBER = re.compile(r"[-+]?((0|[1-9][\d_]*)(\.\d*)?|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 
 
@@ -46,7 +53,7 @@ def run_label(overrides: Iterable[str], seed: int, weights: str | None = None) -
     Args:
         overrides: As on the command line.
         seed: Of the run.
-        weights: SHA-256 of ``model.encoder_weights``, where that is a file.
+        weights: SHA-256 of what a run starts from, where that is a file or folder that an override names.
 
     Example:
         >>> run_label(["model.beta=1.0", "+trainer.max_time=00:01:00:00", "data.root=/data"], 42)
@@ -55,11 +62,13 @@ def run_label(overrides: Iterable[str], seed: int, weights: str | None = None) -
     chosen = dict(_parts(override) for override in overrides)
     # An experiment gives the sweep its name, unless another is chosen.
     left_out = NOT_IDENTITY if "name" in chosen else (*NOT_IDENTITY, "experiment")
+    files = {key: PurePath(chosen[key].strip("'\"")) for key in _FILES if key in chosen}
     chosen = {key: _one_spelling(value) for key, value in chosen.items() if key.split("@")[0] not in left_out}
-    file = PurePath(chosen.pop("model.encoder_weights", "null").strip("'\""))
-    if weights and file.name != "null":
-        chosen["model.encoder_weights"] = f"{file.stem}-{weights[:8]}"
-        chosen.pop("model.pretrained", None)  # which they take the place of
+    chosen.pop("model.encoder_weights", None)
+    for key, file in files.items():
+        if weights and file.name != "null":
+            chosen[key] = f"{file.stem}-{weights[:8]}"
+            chosen.pop("model.pretrained", None)  # which they take the place of
     chosen["seed"] = str(seed)
     label = ",".join(f"{key}={value}" for key, value in sorted(chosen.items()))
     label = re.sub(r"[^\w.,=+\-\[\]]", "-", label)
@@ -79,7 +88,8 @@ def identity(config: Mapping[str, Any], weights: str | None = None) -> str:
 
     Args:
         config: Resolved; whether a number is written as 1 or 1.0 does not count.
-        weights: What the encoder starts from: SHA-256 of a file, ``pretrained:<name>``, or None for random weights.
+        weights: What the run starts from: SHA-256 of a file of weights or of maps, ``pretrained:<name>``, or None for
+            random weights.
     """
     leaves = {**determining(config), "weights": weights}
     return hashlib.sha256(json.dumps(leaves, sort_keys=True).encode()).hexdigest()

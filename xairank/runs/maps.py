@@ -35,12 +35,12 @@ class Maps:
         samples: Keys, ``class/stem``, one a sample.
         labels: True class names.
         predicted: Predicted class names.
-        probability: Of the predicted class (S,), in [0, 1].
+        probability: Of the predicted class (S,), in [0, 1]; NaN where it is not known.
         methods: Names of the M methods.
         maps: Attributions (S, M, H, W), finite.
         images: As the model saw them (S, H, W, 3), uint8.
         masks: True on the defect (S, H, W).
-        predicted_masks: The decoder's output (S, H, W), in [0, 1].
+        predicted_masks: The decoder's output (S, H, W), in [0, 1]; None where there is no decoder.
         class_activation: By method, its maps before upsampling (S, h, w); only of the methods that report them.
     """
 
@@ -53,11 +53,11 @@ class Maps:
     maps: Floats
     images: NDArray[np.uint8]
     masks: NDArray[np.bool_]
-    predicted_masks: Floats
+    predicted_masks: Floats | None
     class_activation: dict[str, Floats]
 
 
-def empty_maps(methods: list[str], size: int) -> Maps:
+def empty_maps(methods: list[str], size: tuple[int, int]) -> Maps:
     """The maps of a run that ranked no image.
 
     Args:
@@ -68,10 +68,10 @@ def empty_maps(methods: list[str], size: int) -> Maps:
         *([], [], [], []),
         probability=np.zeros(0),
         methods=methods,
-        maps=np.zeros((0, len(methods), size, size), np.float32),
-        images=np.zeros((0, size, size, 3), np.uint8),
-        masks=np.zeros((0, size, size), bool),
-        predicted_masks=np.zeros((0, size, size), np.float32),
+        maps=np.zeros((0, len(methods), *size), np.float32),
+        images=np.zeros((0, *size, 3), np.uint8),
+        masks=np.zeros((0, *size), bool),
+        predicted_masks=None,
         class_activation={},
     )
 
@@ -145,7 +145,9 @@ def read_maps(path: Path, samples: Sequence[str] | None = None) -> Maps:
             maps=_stacked(parts, "maps", np.zeros(empty, np.float32)),
             images=_stacked(parts, "image", np.zeros((0, height, width, 3), np.uint8)),
             masks=_stacked(parts, "mask", np.zeros((0, height, width), bool)),
-            predicted_masks=_stacked(parts, "predicted_mask", np.zeros((0, height, width), np.float32)),
+            predicted_masks=np.stack([part["predicted_mask"] for part in parts])
+            if parts and "predicted_mask" in parts[0]
+            else None,
             class_activation={
                 name.removeprefix(_ACTIVATION): np.stack([part[name] for part in parts]) for name in activations
             },
@@ -203,6 +205,7 @@ def _members(arrays: np.lib.npyio.NpzFile) -> dict[int, list[str]]:
 def _encode_sample(maps: Maps, number: int) -> dict[str, NDArray]:
     """The arrays of one sample."""
     shape = maps.maps.shape[1:]
+    predicted = maps.predicted_masks
     encoded = [encode_map(values.astype(np.float32).reshape(-1)) for values in maps.maps[number]]
     ranks = np.array([ranks for ranks, _, _ in encoded], np.int64).reshape(shape)
     return {
@@ -212,7 +215,7 @@ def _encode_sample(maps: Maps, number: int) -> dict[str, NDArray]:
         "knot_values": joined((values for _, _, values in encoded), np.float32),
         "jpeg": np.frombuffer(to_jpeg(maps.images[number]), np.uint8),
         "mask_bits": np.packbits(maps.masks[number]),
-        "predicted_mask": _steps(np.rint(maps.predicted_masks[number] * 255).astype(np.uint8)),
+        **({} if predicted is None else {"predicted_mask": _steps(np.rint(predicted[number] * 255).astype(np.uint8))}),
         **{f"{_ACTIVATION}{name}": values[number].astype(np.float32) for name, values in maps.class_activation.items()},
     }
 
@@ -226,11 +229,12 @@ def _decode_sample(sample: dict[str, NDArray]) -> dict[str, NDArray]:
     flat = ranks.reshape(-1, height * width)
     maps = [decode_map(map_ranks, *map_knots) for map_ranks, map_knots in zip(flat, knots, strict=True)]
     bits = np.unpackbits(sample["mask_bits"], count=height * width)
+    predicted = sample.get("predicted_mask")
     return {
         "maps": np.array(maps, np.float32).reshape(ranks.shape),
         "image": np.asarray(Image.open(io.BytesIO(sample["jpeg"].tobytes())).convert("RGB")),
         "mask": bits.astype(bool).reshape(height, width),
-        "predicted_mask": _sums(sample["predicted_mask"]).astype(np.float32) / np.float32(255),
+        **({} if predicted is None else {"predicted_mask": _sums(predicted).astype(np.float32) / np.float32(255)}),
         **{name: array for name, array in sample.items() if name.startswith(_ACTIVATION)},
     }
 

@@ -15,7 +15,7 @@ import yaml
 
 from xairank.errors import UserError
 from xairank.runs.folder import FORMAT
-from xairank.runs.grouping import Run
+from xairank.runs.grouping import Run, is_ranked_only
 from xairank.schema import EXCLUDED_COLUMNS, METRIC_COLUMNS, SCORE_COLUMNS, metric_facts
 
 _NUMBERS = {**dict.fromkeys(("seed", "k", "n_pixels"), "int64"), "fold": "Int64", "probability": "float64"}
@@ -71,11 +71,18 @@ def read_scores(runs: Sequence[Run]) -> pd.DataFrame:
     schema = pa.unify_schemas([schema.remove_metadata() for schema in schemas.values()], promote_options="permissive")
     files = [str(path) for path in schemas]
     scores = pyarrow.dataset.dataset(files, schema=schema, format="parquet").to_table().to_pandas()
-    return scores.assign(fold=scores["fold"].astype("Int64"), group=np.repeat([run.group for run in runs], counts))
+    return scores.assign(
+        seed=np.repeat([run.seed for run in runs], counts),  # of networks that exist, their number
+        fold=scores["fold"].astype("Int64"),
+        group=np.repeat([run.group for run in runs], counts),
+    )
 
 
 def read_metrics(runs: Sequence[Run]) -> pd.DataFrame:
-    """All ``metrics.csv``, with ``seed``, ``fold`` and ``group``."""
+    """All ``metrics.csv``, with ``seed``, ``fold`` and ``group``; networks that exist have none."""
+    runs = [run for run in runs if not is_ranked_only(run.config)]
+    if not runs:
+        return pd.DataFrame(columns=[*METRIC_COLUMNS, "seed", "fold", "group"])
     tables = [_read_csv(run.folder / "metrics.csv", METRIC_COLUMNS) for run in runs]
     rows = [run for run, table in zip(runs, tables, strict=True) for _ in range(len(table))]
     folds = pd.array([run.fold for run in rows], dtype="Int64")
@@ -85,9 +92,12 @@ def read_metrics(runs: Sequence[Run]) -> pd.DataFrame:
 def read_excluded(runs: Sequence[Run]) -> pd.DataFrame:
     """All ``excluded.csv``, with ``group``."""
     tables = [_read_csv(run.folder / "excluded.csv", EXCLUDED_COLUMNS) for run in runs]
-    excluded = _joined(tables)
-    groups = np.repeat([run.group for run in runs], [len(table) for table in tables])
-    return excluded.assign(fold=excluded["fold"].astype("Int64"), group=groups)
+    excluded, counts = _joined(tables), [len(table) for table in tables]
+    return excluded.assign(
+        seed=np.repeat([run.seed for run in runs], counts),
+        fold=excluded["fold"].astype("Int64"),
+        group=np.repeat([run.group for run in runs], counts),
+    )
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -14,5 +14,8 @@ def make_tables(sweep: Sweep) -> tuple[list[Table], list[str]]:
     groups = sweep.groups
     ranked, chance = ranking(groups)
     tests, conclusions = statistics(groups)
-    tables = [hyperparameters(groups), performance(groups), *(win_rate(groups, split) for split in SPLITS)]
+    trained = [group for group in groups if not group.ranked_only]
+    splits = [split for split in SPLITS if trained or any(split in group.splits for group in groups)]
+    tables = [hyperparameters(groups), *([performance(trained)] if trained else [])]
+    tables += [win_rate(groups, split) for split in splits]
     return [*tables, ranked, tests], [*conclusions, *chance]

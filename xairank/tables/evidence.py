@@ -72,7 +72,7 @@ def statistics(groups: Sequence[Group]) -> tuple[Table, list[str]]:
         }
         tables.append(found.pairs.assign(group=group.name, split=split, **overall))
         blocks[group.name] += _pair_rows(group, found, split)
-        conclusions.append(f"{split_label(group, split)}: {conclude(found, group.labels)}")
+        conclusions.append(f"{split_label(group, split)}: {conclude(found, group.labels, group.repeat)}")
         notes.append((group.name, [f"{group.seeds}.", *group.remarks, _friedman(group, found, split)]))
     header = ["Split", "Methods", "Difference", "Rank difference", "Rank-biserial", "Wilcoxon p", "Holm p"]
     header += ["Nemenyi p", "Two-way p", "Verdict"]

@@ -35,6 +35,8 @@ def hyperparameters(groups: Sequence[Group]) -> Table:
 
 
 def _rows(group: Group, *, compared: bool) -> list[list[str | None]]:
+    if group.ranked_only:
+        return _ranked_rows(group)
     conditions = {condition.key: (condition.label, condition.published) for condition in PROTOCOL}
     leaves = [leaves_of(config) for config in group.runs["config"]]
     rows = []
@@ -47,6 +49,32 @@ def _rows(group: Group, *, compared: bool) -> list[list[str | None]]:
     return [
         [group.name, *row[:3], *((row[3], _difference(row[2], row[3])) if compared else (None, None))] for row in rows
     ]
+
+
+# Of a ranking of what existed: no training, so none of the paper's hyperparameters.
+_RANKED = {
+    "Network": "model.source",
+    "Architecture": "model.name",
+    "Function that builds it": "model.factory",
+    "Weights": "model.weights",
+    "Run": "model.path",
+    "Maps": "maps",
+    "Negative values of maps": "maps_sign",
+    "Layer of the feature map": "model.layer",
+    "Image size": "data.image_size",
+    "Crop": "data.crop",
+}
+
+
+def _ranked_rows(group: Group) -> list[list[str | None]]:
+    leaves = [leaves_of(config) for config in group.runs["config"]]
+    rows = []
+    for label, key in _RANKED.items():
+        found = list(dict.fromkeys(as_text(some[key]) for some in leaves if some.get(key) is not None))
+        rows += [(label, key, ", ".join(found))] if found else []
+    rows.append(("Methods", "attribution.methods", ", ".join(group.methods)))
+    rows.append(("Networks", "", group.seeds))
+    return [[group.name, *row, None, None] for row in rows]
 
 
 def _difference(value: str, published: str) -> str:

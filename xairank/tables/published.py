@@ -15,6 +15,7 @@ import pandas as pd
 
 from xairank.config import flatten
 from xairank.names import in_words
+from xairank.runs.grouping import is_ranked_only
 from xairank.schema import TRAINING_METRICS
 
 WIN_RATE = "win_rate"
@@ -115,7 +116,7 @@ UNKNOWN_IMAGES = "Which images the published runs trained on and tested is not k
 def on_published_data(config: Mapping[str, Any]) -> bool:
     """Whether a run saw the category of the published runs."""
     leaves = leaves_of(config)
-    return all(leaves.get(condition.key) == condition.published for condition in _DATA)
+    return not is_ranked_only(config) and all(leaves.get(condition.key) == condition.published for condition in _DATA)
 
 
 def compare_protocol(config: Mapping[str, Any], measures: Sequence[str]) -> Comparability:

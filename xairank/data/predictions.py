@@ -1,0 +1,71 @@
+"""What a model predicted of each image, as a table that another tool wrote."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from xairank.data.map_files import names_of
+from xairank.errors import UserError
+
+COLUMNS = ("image", "predicted", "probability")
+
+
+def read_predictions(path: Path, samples: pd.Series) -> pd.DataFrame:
+    """Reads a table of predictions.
+
+    Args:
+        path: A CSV file with the columns ``image``, ``predicted`` and, if wanted, ``probability`` in [0, 1] of the
+            predicted class. An image is named as its map would be.
+        samples: Keys of all samples.
+
+    Returns:
+        A row a sample, in the order of ``samples``: ``predicted``, and ``probability``, NaN where it is not known.
+
+    Raises:
+        UserError: The table cannot be read, a row names no image or an image again, or an image has no row.
+    """
+    table = _read(path)
+    names = names_of(samples)
+    found: dict[str, tuple[str, float]] = {}
+    for number, row in enumerate(table.to_dict("records"), start=2):
+        name = str(row["image"])
+        key = name if name in names else str(Path(name).with_suffix(""))
+        if key not in names:
+            raise UserError(f"{path}, row {number}: {name} is no image of the data; name it as {samples.iloc[0]}")
+        if names[key] in found:
+            raise UserError(f"{path}, row {number}: {name} again; keep one row for each image")
+        found[names[key]] = (str(row["predicted"]), _probability(path, number, row.get("probability", "")))
+    missing = [sample for sample in samples if sample not in found]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise UserError(f"{path}: no row for {missing[0]}{more}; every image needs its predicted class")
+    return pd.DataFrame([found[sample] for sample in samples], columns=["predicted", "probability"])
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; expected a table of predictions, .csv") from None
+    except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: cannot be read as a table ({reason}); save it as CSV, text in UTF-8") from None
+    missing = [name for name in COLUMNS[:2] if name not in table]
+    if missing:
+        raise UserError(
+            f"{path}: no column {' and '.join(missing)} (found {', '.join(map(str, table))}); expected image, "
+            "predicted and, if known, probability"
+        )
+    return table
+
+
+def _probability(path: Path, row: int, text: str) -> float:
+    if not text:
+        return float("nan")
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value <= 1:
+        raise UserError(f"{path}, row {row}: probability is {text}; expected a number from 0 to 1, or nothing")
+    return value

@@ -1,0 +1,211 @@
+"""One run that trains nothing: the methods are ranked for a network that exists, or the maps that exist."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import pytorch_lightning as pl
+import torch
+
+from xairank.attribution import AttributionMethod, describe_methods
+from xairank.attribution.acceleration.memory import freed_memory_kept
+from xairank.console import console, print_line, progress
+from xairank.data.datamodule import DefectDataModule
+from xairank.errors import UserError
+from xairank.evaluation import Metric, describe_metrics
+from xairank.experiment.classifier import (
+    Classifier,
+    check_order,
+    check_outputs,
+    load_classifier,
+)
+from xairank.experiment.clock import Clock
+from xairank.experiment.environment import describe_environment
+from xairank.experiment.explaining import Parts, Samples, explain_run, no_maps
+from xairank.experiment.foreign_maps import FileMaps, score_map_files
+from xairank.experiment.scoring import predict_logits
+from xairank.experiment.summary import print_run
+from xairank.experiment.wiring import create_data, create_methods, create_metrics
+from xairank.names import display_name
+from xairank.runs.folder import RunFolder
+from xairank.schema import MethodFacts, to_record
+
+
+def rank_run(folder: RunFolder) -> None:
+    """Explains, or reads maps, and ranks; leaves a complete run folder.
+
+    Raises:
+        UserError: What only the user can fix.
+    """
+    config = folder.config
+    clock = Clock()
+    pl.seed_everything(config["seed"], verbose=False)
+    metrics = create_metrics(config)
+    if config["maps"]:
+        data = create_data(config)
+        clock.stop("data")
+        _rank_maps(folder, data, metrics, clock)
+    else:
+        methods, device = create_methods(config), choose_device(config["device"])
+        data = create_data(config)
+        clock.stop("data")
+        classifier = load_classifier(config, data.classes, device)
+        clock.stop("network")
+        rank_classifier(folder, classifier, data, methods, metrics, clock)
+    print_run(console, folder)
+    print_line(f"Results: {folder.path}")
+
+
+def rank_classifier(
+    folder: RunFolder,
+    classifier: Classifier,
+    data: Samples,
+    methods: Mapping[str, AttributionMethod],
+    metrics: Mapping[str, Metric],
+    clock: Clock,
+) -> None:
+    """Explains and scores what a network classifies correctly; leaves a complete run folder.
+
+    Raises:
+        UserError: What only the user can fix.
+    """
+    config, keep_maps = folder.config, folder.config["attribution"]["keep_maps"]
+    check_classifier(classifier, data)
+    suited = suited_methods(methods, classifier)
+    fingerprint = data.fingerprint()
+    folder.claim()
+    network = classifier.content()
+    parts = Parts(folder, hashlib.sha256(f"{network} {fingerprint}".encode()).hexdigest(), with_maps=keep_maps)
+    with freed_memory_kept():
+        explained = explain_run(config, classifier, data, suited, metrics, parts)
+    if keep_maps:
+        parts.write_maps(folder.maps, no_maps(data, suited))
+    clock.stop("attribution")
+    finish_ranking(
+        folder,
+        data,
+        explained.scores,
+        explained.excluded,
+        describe_methods(suited),
+        metrics,
+        {
+            "classes": classifier.classes,
+            "network": network,
+            "layer": getattr(classifier.network, "layer", None),
+            "left_out": [name for name in methods if name not in suited],
+            **describe_environment(classifier.device),
+            "batch_limit": explained.batch_limit,
+        },
+        clock,
+    )
+    parts.delete()
+
+
+def _rank_maps(folder: RunFolder, data: DefectDataModule, metrics: Mapping[str, Metric], clock: Clock) -> None:
+    """Scores maps in files; leaves a complete run folder."""
+    maps = FileMaps(folder.config, data)
+    folder.claim()
+    scores, excluded = score_map_files(folder, data, maps, metrics)
+    clock.stop("scoring")
+    methods = {name: MethodFacts(display_name(name)) for name in maps.methods}
+    record = {"classes": data.classes, "network": folder.weights, **describe_environment(torch.device("cpu"))}
+    finish_ranking(folder, data, scores, excluded, methods, metrics, record, clock)
+
+
+def finish_ranking(
+    folder: RunFolder,
+    data: Samples,
+    scores: pd.DataFrame,
+    excluded: pd.DataFrame,
+    methods: Mapping[str, MethodFacts],
+    metrics: Mapping[str, Metric],
+    record: Mapping[str, Any],
+    clock: Clock,
+) -> None:
+    """Writes the tables of a run and, last, its record.
+
+    Args:
+        folder: Of the run.
+        data: What was explained.
+        scores: What ``scores.parquet`` holds.
+        excluded: What ``excluded.csv`` holds.
+        methods: What is known of the methods.
+        metrics: The metrics.
+        record: What else ``run.json`` says.
+        clock: The seconds of each phase.
+    """
+    folder.write_table("scores.parquet", scores)
+    folder.write_table("excluded.csv", excluded)
+    folder.finish(
+        {
+            "methods": to_record(methods),
+            "metrics": to_record(describe_metrics(metrics)),
+            "data": data.fingerprint(),
+            "images": data.content(),
+            **record,
+            "seconds": clock.seconds,
+        }
+    )
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of this name; ``auto`` is the accelerator, where there is one.
+
+    Raises:
+        UserError: The machine has no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    device = torch.device(name)
+    found = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}[device.type]
+    if not found or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
+        raise UserError(f"device={name}: this machine has none that PyTorch can use; choose device=cpu or auto")
+    return device
+
+
+def check_classifier(classifier: Classifier, data: Samples) -> None:
+    """Predicts all images once, before hours of explaining: is there a name for each output, and the right one?
+
+    Raises:
+        UserError: There is not.
+    """
+    labels: list[str] = []
+    predicted: list[str] = []
+    with progress() as bar:
+        task = bar.add_task("Predicting", total=len(data.table))
+        for split in data.splits:
+            for batch in data.evaluation_dataloader(split):
+                logits = predict_logits(classifier.network, batch.images.to(classifier.device))
+                check_outputs(classifier.classes, logits.shape[1])
+                labels += data.table["label"].iloc[batch.rows.numpy()].tolist()
+                predicted += [classifier.classes[index] for index in logits.argmax(dim=1).tolist()]
+                bar.advance(task, len(batch.rows))
+    check_order(classifier.classes, labels, predicted)
+
+
+def suited_methods(methods: Mapping[str, AttributionMethod], classifier: Classifier) -> dict[str, AttributionMethod]:
+    """The methods that the network allows; a line tells of each other one.
+
+    Raises:
+        UserError: None is left.
+    """
+    shape = getattr(classifier.network, "feature_shape", None)
+    has_map = shape is None or len(shape) == 3
+    suited = {name: method for name, method in methods.items() if has_map or not _needs_map(method)}
+    for name in methods:
+        if name not in suited:
+            print_line(
+                f"Note: {name} is left out: it needs a feature map, and no layer of the network gives one that the "
+                "logits depend on everywhere; model.layer=NAME chooses one."
+            )
+    if not suited:
+        raise UserError(
+            f"attribution.methods: {', '.join(methods)} need a feature map, and no layer of the network gives one; "
+            "choose other methods, or name a layer with model.layer=NAME"
+        )
+    return suited
+
+
+def _needs_map(method: object) -> bool:
+    return bool(getattr(method, "needs_feature_map", False))

@@ -1,0 +1,112 @@
+"""What the commands that Hydra configures share: options anywhere, sweeps planned and judged, mistakes in one line.
+
+Only what ``--help`` and ``--cfg job`` need is imported here; the rest comes when a run really starts.
+"""
+
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra._internal.utils import get_args_parser
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from xairank.config import CONFIGURATION, composition_message, is_trainer_argument
+from xairank.console import print_error
+from xairank.errors import UserError
+
+if TYPE_CHECKING:
+    from xairank.experiment.jobs import Job
+
+
+_WITH_VALUE = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c")
+
+
+def run_command(job: Callable[[], object], config_name: str, mistakes: list[UserError]) -> None:
+    """Runs Hydra; what it finds wrong becomes one line.
+
+    Args:
+        job: The function that Hydra calls with each configuration.
+        config_name: Its configuration.
+        mistakes: Where ``job`` leaves the mistake of a single run: Hydra would print its own words around an exception.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # hands us the exception instead of a printed trace
+    sys.argv[1:] = _arguments(sys.argv[1:])
+    mistakes.clear()
+    jobs = _plan(config_name)
+    try:
+        job()
+    except UserError:  # of a sweep that could not be planned
+        raise
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(composition_message(error, config_name)) from None
+    except Exception as error:
+        if not jobs:
+            raise
+        print_error(UserError(f"the launcher failed: {type(error).__name__}: {error}"))
+    if mistakes:
+        raise mistakes[0]
+    _report_failures(jobs or [])
+
+
+def _arguments(given: Sequence[str]) -> list[str]:
+    """The arguments as Hydra takes them.
+
+    It takes options only before all overrides and ``-m`` only behind them, and an argument of Lightning's Trainer that
+    the configuration does not list only as ``++trainer.x=1``.
+    """
+    options, sweep, overrides = [], [], []
+    rest = iter(given)
+    for argument in rest:
+        if argument in ("-m", "--multirun"):
+            sweep.append(argument)
+        elif argument.startswith("-"):
+            options += [argument, *([next(rest, "")] if argument in _WITH_VALUE else [])]
+        else:
+            is_open = "=" in argument and is_trainer_argument(argument.partition("=")[0])
+            overrides.append(f"++{argument}" if is_open else argument)
+    return [*options, *overrides, *sweep]
+
+
+def _plan(config_name: str) -> "list[Job] | None":
+    """The jobs of the sweep that the command asks for, checked; None for a single run and what cannot be planned."""
+    arguments, _ = get_args_parser().parse_known_args()
+    if not _is_sweep(arguments):
+        return None
+    from xairank.experiment.jobs import check_jobs, plan
+
+    extra = [f"hydra.searchpath=[{Path(arguments.config_dir).resolve()}]"] if arguments.config_dir else []
+    jobs = plan(
+        [*arguments.overrides, *extra],
+        config_dir=arguments.config_path or str(CONFIGURATION),
+        config_name=arguments.config_name or config_name,
+    )
+    if jobs:
+        check_jobs(jobs)
+    return jobs
+
+
+def _is_sweep(arguments: Namespace) -> bool:
+    asked = arguments.help or arguments.hydra_help or arguments.cfg or arguments.info or arguments.shell_completion
+    return not asked and (arguments.multirun or "hydra.mode=MULTIRUN" in arguments.overrides)
+
+
+def _report_failures(jobs: "Sequence[Job]") -> None:
+    """Ends with status 2 where a run has no result, with a line for each reason."""
+    common = set(jobs[0].overrides).intersection(*(job.overrides for job in jobs)) if len(jobs) > 1 else set()
+    failed: dict[str, list[str]] = {}
+    for job in jobs:
+        if failure := job.failure:
+            failed.setdefault(failure, []).append(",".join(one for one in job.overrides if one not in common))
+    if not failed:
+        names = {job.folder.config["name"] for job in jobs if job.folder}
+        for name in sorted(names):
+            print(f"Ranking over all runs: python -m xairank.tables name={name}")
+        return
+    number = sum(map(len, failed.values()))
+    lines = [f"{'; '.join(names)}: {failure}" for failure, names in failed.items()]
+    print(f"xairank: {number} of {len(jobs)} runs of the sweep failed:", *lines, sep="\n  ", file=sys.stderr)
+    sys.exit(2)

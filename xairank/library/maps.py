@@ -1,0 +1,158 @@
+"""``xairank.rank_maps``: maps from anywhere, ranked as those that xairank makes."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from xairank.attribution import Explanation
+from xairank.console import print_line
+from xairank.data.map_files import resize_map
+from xairank.errors import UserError
+from xairank.experiment.clock import Clock
+from xairank.experiment.environment import describe_environment
+from xairank.experiment.explaining import with_run
+from xairank.experiment.ranked import finish_ranking
+from xairank.experiment.scoring import exclusion_reasons, score_maps, to_maps
+from xairank.experiment.wiring import create_metrics
+from xairank.library.configuration import checked, composed, entries_of
+from xairank.library.networks import Metrics, as_metrics, choose_metric
+from xairank.library.ranking import Ranking
+from xairank.library.samples import MemorySamples, as_tensor, checked_images, checked_masks
+from xairank.names import display_name
+from xairank.runs.folder import RunFolder
+from xairank.runs.maps import write_maps
+from xairank.schema import EXCLUDED_COLUMNS, SCORE_COLUMNS, MethodFacts
+
+
+def rank_maps(
+    maps: Mapping[str, Any],
+    masks: Any,  # noqa: ANN401 - a tensor or an array
+    labels: Sequence[str] | None = None,
+    images: Any = None,  # noqa: ANN401
+    *,
+    predicted: Sequence[str] | None = None,
+    sign: str | None = None,
+    metrics: Metrics = "overlap",
+    metric: str | None = None,
+    keep_maps: bool = True,
+) -> Ranking:
+    """Ranks attribution maps that any tool made, by the masks of real defects.
+
+    Args:
+        maps: By method, (N, h, w), or (N, 1, h, w) as many tools give them; resized bilinearly to the masks.
+        masks: (N, H, W), nonzero on the defect.
+        labels: The class of each image, for results by class; by default all are "defect".
+        images: (N, 3, H, W), for figures and to find near-duplicates; without them each image is a case of its own.
+        predicted: The predicted class of each image: those that differ from ``labels`` are not ranked. By default all
+            are taken as right.
+        sign: What negative values mean: ``as_is`` ranks them below zero, ``abs`` takes their size, ``positive`` sets
+            them to zero; None refuses them, as each gives another ranking.
+        metrics: An option of the group ``evaluation``, or metrics by name.
+        metric: The one that decides; by default ``topk_overlap``, or the first.
+        keep_maps: Whether the maps are kept for figures of single images.
+
+    Raises:
+        UserError: The maps, masks, labels or images do not fit one another, or a map cannot be ranked.
+
+    Example:
+        >>> masks = torch.zeros(6, 32, 32, dtype=torch.bool)
+        >>> masks[:, 8:16, 8:16] = True
+        >>> noise = torch.rand(6, 32, 32, generator=torch.Generator().manual_seed(0))
+        >>> ranking = rank_maps({"noise": noise, "mine": noise + masks}, masks)
+        >>> ranking.table["method"].tolist(), ranking.table["score"].round(2).tolist()
+        (['mine', 'noise'], [1.0, 0.06])
+    """
+    if not isinstance(maps, Mapping) or not maps:
+        raise UserError(f"maps: found {type(maps).__name__}; expected a mapping, a method's name and its maps each")
+    config = composed(*([f"evaluation={metrics}"] if isinstance(metrics, str) else []), "maps=given")
+    if not isinstance(metrics, str):
+        config["evaluation"]["metrics"] = entries_of(metrics)
+    config |= {"data": {**config["data"], "category": "given"}, "maps_sign": sign}
+    config["attribution"]["keep_maps"] = keep_maps
+    choose_metric(config, metric)
+    made_metrics = create_metrics(config) if isinstance(metrics, str) else as_metrics(metrics)
+    first = as_tensor("masks", masks)
+    found_masks = checked_masks(masks, len(first), None)
+    size = (found_masks.shape[1], found_masks.shape[2])
+    ready = {str(name): _checked_maps(str(name), one, len(first), size, sign) for name, one in maps.items()}
+    names = _texts("labels", labels, len(first)) or ["defect"] * len(first)
+    shown = checked_images(images) if images is not None else torch.zeros(len(first), 3, *size)
+    if tuple(shown.shape[2:]) != size or len(shown) != len(first):
+        raise UserError(f"images: found shape {tuple(shown.shape)}; expected {(len(first), 3, *size)}, as the masks")
+    samples = MemorySamples(shown, found_masks, names, distinct=images is None)
+    clock = Clock()
+    place = tempfile.TemporaryDirectory(prefix="xairank-")
+    folder = RunFolder(Path(place.name) / f"maps,seed={config['seed']}", checked(config), samples.fingerprint())
+    folder.claim()
+    table = _described(samples, _texts("predicted", predicted, len(first)) or names)
+    ranked = (table["reason"] == "").to_numpy()
+    rows = torch.from_numpy(ranked)
+    described = table[ranked].drop(columns="reason").reset_index(drop=True)
+    explained: dict[str, Explanation] = {name: (one[rows], {}) for name, one in ready.items()}
+    scores = [score_maps(described, explained, made_metrics, found_masks[rows])] if ranked.any() else []
+    if keep_maps:
+        write_maps(folder.maps, to_maps(described, shown[rows], found_masks[rows], explained, None))
+    excluded = table[~ranked].drop(columns=["probability", "k", "n_pixels"])
+    clock.stop("scoring")
+    finish_ranking(
+        folder,
+        samples,
+        with_run(config, scores, [*SCORE_COLUMNS, *made_metrics]),
+        with_run(config, [excluded], EXCLUDED_COLUMNS),
+        {name: MethodFacts(display_name(name)) for name in ready},
+        made_metrics,
+        {"classes": sorted(set(names)), "network": None, **describe_environment(torch.device("cpu"))},
+        clock,
+    )
+    return Ranking(place.name, place)
+
+
+def _checked_maps(name: str, maps: Any, count: int, size: tuple[int, int], sign: str | None) -> Tensor:  # noqa: ANN401
+    """Maps (N, H, W) of one method, resized and with the rule for negative values applied."""
+    key = f"maps[{name!r}]"
+    found = as_tensor(key, maps).float()
+    if found.ndim == 4 and found.shape[1] == 1:
+        found = found[:, 0]
+    if found.ndim != 3 or len(found) != count:
+        raise UserError(
+            f"{key}: found shape {tuple(found.shape)}; expected ({count}, height, width), a map for each mask; reduce "
+            "the channels to one"
+        )
+    if not bool(found.isfinite().all()):
+        wrong = int((~found.isfinite()).flatten(1).any(dim=1).nonzero()[0])
+        raise UserError(f"{key}: the map of image {wrong} holds NaN or infinite values; make it again without them")
+    if sign is None and bool((found < 0).any()):
+        raise UserError(
+            f"{key}: has negative values, down to {found.min():.3g}; say what they mean with sign='as_is', 'abs' or "
+            "'positive'"
+        )
+    found = found.abs() if sign == "abs" else found.clamp(min=0) if sign == "positive" else found
+    if (constant := int((found.flatten(1).amax(dim=1) == found.flatten(1).amin(dim=1)).sum())) > 0:
+        print_line(f"Note: {constant} of {count} maps of {name} are constant, and score as a random map.")
+    if tuple(found.shape[1:]) == size:
+        return found
+    height, width = found.shape[1:]
+    print_line(f"Note: maps of {name} are resized bilinearly from {height} x {width} to {size[0]} x {size[1]} pixels.")
+    return torch.from_numpy(np.stack([resize_map(one.numpy(), size) for one in found]))
+
+
+def _described(samples: MemorySamples, predicted: Sequence[str]) -> pd.DataFrame:
+    """What ``scores.parquet`` says of each image, and the reason why it is not ranked."""
+    k = samples.masks.flatten(1).sum(dim=1).numpy()
+    table = samples.table.assign(predicted=list(predicted), probability=np.nan, k=k, n_pixels=samples.masks[0].numel())
+    return table.assign(reason=exclusion_reasons(table["label"], table["predicted"], table["k"]))
+
+
+def _texts(name: str, values: Any, count: int) -> list[str] | None:  # noqa: ANN401
+    if values is None:
+        return None
+    texts = [str(value) for value in (values.tolist() if hasattr(values, "tolist") else values)]
+    if len(texts) != count:
+        raise UserError(f"{name}: found {len(texts)}; expected {count}, one for each mask")
+    return texts
