@@ -5,6 +5,7 @@ A case breaks a tiny category, or gives an argument, or both. ``docs/errors.md``
 """
 
 import contextlib
+import importlib
 import io
 import os
 import shutil
@@ -14,6 +15,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +31,8 @@ from xairank import train
 from xairank.runs.folder import RunFolder
 from xairank.runs.identity import run_label
 
+# The name xairank.rank is the function.
+rank = importlib.import_module("xairank.rank")
 PAGE = Path(__file__).parents[1] / "docs" / "errors.md"
 CATEGORY = Path("data/nuts")
 CRACK, MASKS = CATEGORY / "test/crack", CATEGORY / "ground_truth/crack"
@@ -37,7 +41,37 @@ QUICK = [
     "name=test", "data.root=data", "data.category=nuts", "data.image_size=48", "data.crop=none", "data.batch_size=8",
     "model.encoder=resnet10t", "model.pretrained=false", "trainer.max_epochs=1", "trainer.accelerator=cpu",
 ]
+RANK = [
+    "name=test", "data.root=data", "data.category=nuts", "data.image_size=48", "device=cpu", "model=python",
+    "model.factory=nets:build", "model.weights=net.pth",
+]
+MAPS = "name=test data.root=data data.category=nuts data.image_size=48 maps=maps"
 # fmt: on
+# A user's own module, which finds bright cracks and dark holes.
+NETS = """
+from torch import nn
+
+
+def build(classes=3):
+    layers = [nn.Conv2d(3, 2, 1), nn.ReLU(), nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(2, classes)]
+    return nn.Sequential(*layers)
+
+
+def flat():
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 48 * 48, 3))
+
+
+def without_pooling():
+    return nn.Conv2d(3, 3, 3)
+
+
+def broken():
+    raise RuntimeError("the training server is down")
+
+
+def nothing():
+    return {"classes": 3}
+"""
 
 
 class Case(NamedTuple):
@@ -46,6 +80,7 @@ class Case(NamedTuple):
     title: str
     prepare: Callable[[], object] = lambda: None
     arguments: str = ""
+    command: ModuleType = train
 
 
 def answer(case: Case, folder: Path) -> tuple[int, str, set[str]]:
@@ -57,11 +92,12 @@ def answer(case: Case, folder: Path) -> tuple[int, str, set[str]]:
         before = _files()
         given = case.arguments.split()
         keys = {argument.partition("=")[0].lstrip("+~") for argument in given}
-        sys.argv = ["train", *(word for word in QUICK if word.partition("=")[0] not in keys), *given]
+        quick = QUICK if case.command is train else [] if "maps" in keys else RANK
+        sys.argv = ["xairank", *(word for word in quick if word.partition("=")[0] not in keys), *given]
         status = 0
         with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
             try:
-                train.main()
+                case.command.main()
             except SystemExit as exit_:
                 status = int(exit_.code or 0)
         return status, errors.getvalue().replace(str(folder), "FOLDER"), _files() - before
@@ -71,11 +107,14 @@ def answer(case: Case, folder: Path) -> tuple[int, str, set[str]]:
 def _working_in(folder: Path) -> Iterator[None]:
     home, argv = Path.cwd(), sys.argv
     os.chdir(folder)
+    sys.path.insert(0, str(folder))
     try:
         yield
     finally:
         os.chdir(home)
         sys.argv = argv
+        sys.path.remove(str(folder))
+        sys.modules.pop("nets", None)
 
 
 def _files() -> set[str]:
@@ -143,7 +182,42 @@ def _started(name: str, text: str, *others: str) -> None:
     (folder.path / name).write_text(text)
 
 
+def write_network(**changes: object) -> None:
+    """Writes ``nets.py`` and the weights of its network, which classifies every image of the category correctly."""
+    Path("nets.py").write_text(NETS)
+    state = {
+        "0.weight": torch.tensor([10 / 3, -10 / 3]).view(2, 1, 1, 1).expand(2, 3, 1, 1).clone(),
+        "0.bias": torch.tensor([-8.0, 2.0]),
+        "4.weight": torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]),  # crack, good, hole
+        "4.bias": torch.tensor([0.0, 0.5, 0.0]),
+    }
+    torch.save({**state, **changes}, "net.pth")
+
+
+def _trace() -> None:
+    write_network()
+    torch.jit.script(torch.nn.Linear(2, 2)).save("net.pth")
+
+
+def _maps(**changes: object) -> None:
+    """A map of each defect by two methods; changes replace that of ``mine/crack/000`` or write another file."""
+    generator = np.random.default_rng(0)
+    for method in ("gradcam", "mine"):
+        for label in ("crack", "hole"):
+            (Path("maps") / method / label).mkdir(parents=True)
+            for path in (CATEGORY / "test" / label).glob("*.png"):
+                np.save(Path("maps") / method / label / f"{path.stem}.npy", generator.random((12, 12), dtype="f4"))
+    if "values" in changes:
+        np.save("maps/mine/crack/000.npy", np.asarray(changes["values"], np.float32))
+
+
+def _predictions(text: str) -> None:
+    _maps()
+    Path("predictions.csv").write_text(text)
+
+
 FOLDER = "data=folder data.root=null"
+PREDICTIONS = f"{MAPS} predictions=predictions.csv"
 CASES = [
     # The command
     Case("a key that does not exist", arguments="model.betta=1"),
@@ -253,6 +327,76 @@ CASES = [
     Case("results of another configuration", lambda: _started("metrics.csv", "epoch\n", "model.beta=7")),
     Case("a record of a run that is not JSON", lambda: _started("run.json", "{")),
     Case("a configuration that is not YAML", lambda: _started("config.yaml", "a: [")),
+    # A network that exists
+    Case("neither a network nor maps", arguments="model=none model.factory=null model.weights=null", command=rank),
+    Case("a network and maps", _maps, f"{MAPS} model=python model.factory=nets:build", rank),
+    Case("a key that only training has", arguments="model=multitask", command=rank),
+    Case("a key that only ranking has", arguments="model=timm"),
+    Case("a network without a name", arguments="model=timm model.factory=null", command=rank),
+    Case("a network without weights", arguments="model=torchvision model.factory=null model.name=resnet18 "
+                                                "model.weights=null", command=rank),
+    Case("a key of another kind of network", write_network, "model.path=multirun/paper/seed=42", rank),
+    Case("a timm model with a typing mistake", write_network, "model=timm model.factory=null model.name=resnet5O",
+         rank),
+    Case("a torchvision model with a typing mistake", write_network,
+         "model=torchvision model.factory=null model.name=resnet_18", rank),
+    Case("weights of a network that are not there", arguments="model.weights=nett.pth", command=rank),
+    Case("weights of another network", write_network, "model=torchvision model.factory=null model.name=resnet18", rank),
+    Case("weights of another number of classes",
+         lambda: write_network(**{"4.weight": torch.ones(5, 2), "4.bias": torch.ones(5)}), command=rank),
+    Case("a pickled network", lambda: [write_network(), torch.save(torch.nn.Linear(2, 2), "net.pth")], command=rank),
+    Case("a TorchScript archive", _trace, command=rank),
+    Case("weights of a network cut in half", lambda: [write_network(), _truncate(Path("net.pth"))], command=rank),
+    Case("weights that are a list", lambda: [write_network(), torch.save([1, 2], "net.pth")], command=rank),
+    Case("weights that are NaN", lambda: write_network(**{"0.bias": torch.full((2,), torch.nan)}), command=rank),
+    Case("a factory without a function", write_network, "model.factory=nets", rank),
+    Case("a module that is not there", write_network, "model.factory=networks:build", rank),
+    Case("a function that is not there", write_network, "model.factory=nets:biuld", rank),
+    Case("a function that fails", write_network, "model.factory=nets:broken", rank),
+    Case("a function that gives no network", write_network, "model.factory=nets:nothing", rank),
+    Case("an argument that the function lacks", write_network, "+model.arguments.depth=3", rank),
+    Case("a network without logits", write_network, "model.factory=nets:without_pooling model.weights=null", rank),
+    Case("a layer that is not there", write_network, "model.layer=layer4", rank),
+    Case("a layer without a feature map", write_network, "model.layer='3'", rank),
+    Case("images of another size than the network takes", write_network,
+         "model.factory=nets:flat model.weights=null data.image_size=64", rank),
+    Case("classes in another order", write_network, "model.classes=[hole,good,crack]", rank),
+    Case("classes that lack one of the data", write_network, "model.classes=[crack,good,scratch]", rank),
+    Case("more classes than the network has outputs", write_network, "model.classes=[crack,good,hole,print] "
+         "+model.arguments.classes=3 model.weights=null", rank),
+    Case("a class twice", write_network, "model.classes=[crack,good,good]", rank),
+    Case("a list of classes that is not there", write_network, "model.classes=classes.txt", rank),
+    Case("a mean of one number", write_network, "model.mean=[0.5]", rank),
+    Case("a device that is not there", write_network, "device=cuda:7", rank),
+    Case("a run that is not there", arguments="model=run model.factory=null model.weights=null model.path=multirun/x",
+         command=rank),
+    Case("a folder that is not a run", lambda: Path("multirun/x").mkdir(parents=True),
+         "model=run model.factory=null model.weights=null model.path=multirun/x", rank),
+    # Maps that exist
+    Case("a folder of maps that is not there", arguments=MAPS, command=rank),
+    Case("a folder of maps without methods", lambda: Path("maps").mkdir(), MAPS, rank),
+    Case("a map that is missing", lambda: [_maps(), Path("maps/mine/crack/000.npy").unlink()], MAPS, rank),
+    Case("maps of other names", lambda: [_maps(), Path("maps/mine/crack/000.npy").rename("maps/mine/crack/a.npy")],
+         MAPS, rank),
+    Case("two maps of one image", lambda: [_maps(), _save(Path("maps/mine/crack/000.png"), np.eye(9, dtype="u1"))],
+         MAPS, rank),
+    Case("a map with NaN", lambda: _maps(values=np.full((12, 12), np.nan)), MAPS, rank),
+    Case("a map with negative values", lambda: _maps(values=-np.eye(12)), MAPS, rank),
+    Case("a map with channels", lambda: _maps(values=np.zeros((3, 12, 12))), MAPS, rank),
+    Case("a picture in colours as a map",
+         lambda: [_maps(), Path("maps/mine/crack/000.npy").unlink(),
+                  _save(Path("maps/mine/crack/000.png"), np.zeros((9, 9, 3), "u1"))], MAPS, rank),
+    Case("a map that is a text", lambda: [_maps(), Path("maps/mine/crack/000.npy").write_text("hello")], MAPS, rank),
+    Case("a sign rule without maps", write_network, "maps_sign=abs", rank),
+    Case("a sign rule that does not exist", _maps, f"{MAPS} maps_sign=square", rank),
+    Case("predictions that are not there", _maps, PREDICTIONS, rank),
+    Case("predictions without the column predicted", lambda: _predictions("image,class\ncrack/000,crack\n"),
+         PREDICTIONS, rank),
+    Case("a prediction of no image", lambda: _predictions("image,predicted\ncrack/999,crack\n"), PREDICTIONS, rank),
+    Case("predictions of some images only", lambda: _predictions("image,predicted\ncrack/000,crack\n"), PREDICTIONS,
+         rank),
+    Case("a probability of 95", lambda: _predictions("image,predicted,probability\ncrack/000,crack,95\n"), PREDICTIONS,
+         rank),
 ]  # fmt: skip
 
 
@@ -262,7 +406,8 @@ def page(answers: list[tuple[Case, str]]) -> str:
         "# What the program answers",
         "",
         "Every mistake gets one line that names the file or the key, and exit status 2; nothing is left half-written.",
-        "The data is a tiny category `data/nuts` with the classes `crack`, `hole` and `good`. This page is generated:",
+        "The data is a tiny category `data/nuts` with the classes `crack`, `hole` and `good`. The command is",
+        "`python -m xairank.train`, or `python -m xairank.rank` where it says so. This page is generated:",
         "`python -m tests.bad_inputs`.",
         "",
         "| mistake | answer |",
@@ -270,6 +415,7 @@ def page(answers: list[tuple[Case, str]]) -> str:
     ]
     for case, text in answers:
         given = f" `{case.arguments}`" if case.arguments else ""
+        given += " (rank)" if case.command is rank else ""
         message = text.removeprefix("xairank: error: ").strip().replace("|", "\\|")
         lines.append(f"| {case.title}{given.replace('|', chr(92) + '|')} | {message} |")
     return "\n".join(lines) + "\n"

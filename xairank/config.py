@@ -95,10 +95,15 @@ def _check_command(config: Mapping[str, Any]) -> None:
 
 
 # What each source of a network needs, and what it may have beside it.
-_NEEDED = {"timm": "name", "torchvision": "name", "python": "factory", "run": "path"}
-_ALLOWED = {
-    "timm": ("weights", "arguments"),
-    "torchvision": ("weights", "arguments"),
+_NEEDED: dict[str, tuple[str, ...]] = {
+    "timm": ("name", "weights"),
+    "torchvision": ("name", "weights"),
+    "python": ("factory",),
+    "run": ("path",),
+}
+_ALLOWED: dict[str, tuple[str, ...]] = {
+    "timm": ("arguments",),
+    "torchvision": ("arguments",),
     "python": ("weights", "arguments"),
     "run": (),
 }
@@ -118,11 +123,11 @@ def _check_what_is_ranked(config: Mapping[str, Any]) -> None:
         raise UserError(
             "model: no network and no maps given; expected model=timm, torchvision, python or run, or maps=FOLDER"
         )
-    needed = _NEEDED[source]
-    if model[needed] is None:
-        raise UserError(f"model.{needed}: missing; model={source} needs it; see --help for an example")
+    for key in _NEEDED[source]:
+        if model[key] is None:
+            raise UserError(f"model.{key}: missing; model={source} needs it; see --help for an example")
     for key in ("name", "weights", "factory", "path", "arguments"):
-        if model[key] and key not in (needed, *_ALLOWED[source]):
+        if model[key] and key not in (*_NEEDED[source], *_ALLOWED[source]):
             raise UserError(f"model.{key}={model[key]}: is no key of model={source}; remove it or choose another model")
 
 
@@ -160,6 +165,9 @@ def _check_place(data: Mapping[str, Any]) -> None:
 def unknown_key(key: str, known: Iterable[str]) -> str:
     """The message for a key that does not exist, with the nearest one that does."""
     known = list(known)
+    if key in known:  # but not in the option of a group that was chosen
+        group = key.partition(".")[0]
+        return f"{key}: is no key of the option chosen with {group}=...; remove it, or choose another option of {group}"
     group = key.rpartition(".")[0]
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     siblings = sorted(name for name in known if name.rpartition(".")[0] == group) or sorted(known)

@@ -4,6 +4,7 @@ Only what ``--help`` and ``--cfg job`` need is imported here; the rest comes whe
 """
 
 import os
+import re
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from xairank.experiment.jobs import Job
 
 
+# Keys whose value is a path, or several in a sweep.
+PATHS = (
+    *("data.root", "data.table", "data.images", "data.masks"),
+    *("model.encoder_weights", "model.weights", "model.path", "maps", "predictions"),
+)
 _WITH_VALUE = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c")
 
 
@@ -67,8 +73,20 @@ def _arguments(given: Sequence[str]) -> list[str]:
             options += [argument, *([next(rest, "")] if argument in _WITH_VALUE else [])]
         else:
             is_open = "=" in argument and is_trainer_argument(argument.partition("=")[0])
-            overrides.append(f"++{argument}" if is_open else argument)
+            overrides.append(f"++{argument}" if is_open else _quoted(argument))
     return [*options, *overrides, *sweep]
+
+
+def _quoted(override: str) -> str:
+    """An override of a path with the path in quotes, where it holds what Hydra would read otherwise, as ``seed=42``.
+
+    A comma stands between several paths, unless a path with the comma exists.
+    """
+    key, equals, value = override.partition("=")
+    if key.lstrip("+") not in PATHS or not re.search(r"[=\[\](){} ]", value) or re.match(r"[\"'$\[]", value):
+        return override
+    parts = [value] if Path(value).exists() else value.split(",")
+    return f"{key}{equals}" + ",".join(f'"{part}"' for part in parts)
 
 
 def _plan(config_name: str) -> "list[Job] | None":

@@ -24,7 +24,8 @@ def _number(low: float, *, above: bool = False) -> Rule:
             return False
         return value > low if above else value >= low
 
-    return Rule(f"a number {'greater than' if above else 'of at least'} {low:g}", passes)
+    allowed = f"a number {'greater than' if above else 'of at least'} {low:g}"
+    return Rule(allowed if math.isfinite(low) else "a number", passes)
 
 
 def _choice(*options: str) -> Rule:
@@ -57,12 +58,15 @@ _ENTRIES = Rule(
         and all(isinstance(entry, Mapping) and "_target_" in entry for entry in value.values())
     ),
 )
-_CHANNELS = Rule(
-    "auto, null, or a list of numbers, one a channel",
-    lambda value: (
-        value in ("auto", None) or (isinstance(value, list) and all(_number(-math.inf).passes(v) for v in value))
-    ),
-)
+
+
+def _channels(one: Rule) -> Rule:
+    def passes(value: object) -> bool:
+        return value in ("auto", None) or (isinstance(value, list) and len(value) == 3 and all(map(one.passes, value)))
+
+    return Rule(f"auto, null, or three numbers, one a channel, each {one.allowed}", passes)
+
+
 _CLASSES = Rule(
     "null, a list of class names without repetition, or the path of a text file with one a line",
     lambda value: (
@@ -141,8 +145,8 @@ RANK_RULES: dict[str, Rule] = _COMMON | {
     "model.path": _optional(_TEXT),
     "model.classes": _CLASSES,
     "model.layer": _optional(_TEXT),
-    "model.mean": _CHANNELS,
-    "model.std": _CHANNELS,
+    "model.mean": _channels(_number(-math.inf)),
+    "model.std": _channels(_number(0, above=True)),
     "device": Rule(
         "auto, cpu, mps, cuda or cuda:N",
         lambda value: isinstance(value, str) and re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value) is not None,

@@ -16,7 +16,7 @@ class Faults:
     ``python -m xairank.data check`` shows ``messages``: both see the same.
 
     Args:
-        check: The command that lists every fault of this data.
+        check: The command that lists every fault of this data; empty where there is none.
     """
 
     def __init__(self, check: str = "python -m xairank.data check") -> None:
@@ -59,7 +59,8 @@ class Faults:
         if not self.messages:
             return
         first, others = self.messages[0], len(self.messages) - 1
-        rest = f" (and {others} more fault{'s' * (others > 1)}; {self.check} lists all)" if others else ""
+        lists = f"; {self.check} lists all" if self.check else ""
+        rest = f" (and {others} more fault{'s' * (others > 1)}{lists})" if others else ""
         raise UserError(first + rest)
 
 

@@ -102,6 +102,7 @@ def names_of(samples: pd.Series) -> dict[str, str]:
     plain = {key: str(Path(key).with_suffix("")) if Path(key).suffix else key for key in keys}
     stems = Counter(Path(name).name for name in plain.values())
     names = {Path(name).name: key for key, name in plain.items() if stems[Path(name).name] == 1}
+    names |= {f"test/{name}": key for key, name in plain.items()}  # the folder in MVTec's layout, which keys leave out
     return names | {name: key for key, name in plain.items()}
 
 
@@ -112,9 +113,8 @@ def _index_method(folder: Path, names: Mapping[str, str], needed: Collection[str
         if path.suffix.lower() not in SUFFIXES:
             faults.add(f"{path}: not a map; expected {', '.join(SUFFIXES)}; move it elsewhere")
         elif name not in names:
-            faults.add(
-                f"{path}: the map of no image; expected a name such as {next(iter(names), 'crack/000')}; move it"
-            )
+            example = min(needed, default="crack/000")
+            faults.add(f"{path}: the map of no image; expected a name such as {example}; move it")
         elif names[name] in found:
             faults.add(f"{path}: a second map of {names[name]} beside {found[names[name]].name}; remove one of them")
         else:
@@ -139,7 +139,10 @@ def _read_values(path: Path) -> NDArray[np.float64]:
 
 
 def _from_numpy(path: Path) -> NDArray[np.number]:
-    loaded = np.load(path, allow_pickle=False)
+    try:
+        loaded = np.load(path, allow_pickle=False)
+    except ValueError:  # which NumPy would take for a pickle
+        raise UserError(f"{path}: not an array of numbers; save the map with numpy.save or numpy.savez") from None
     if isinstance(loaded, np.ndarray):
         values = loaded
     else:

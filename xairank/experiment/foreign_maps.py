@@ -43,7 +43,7 @@ class FileMaps:
         self._size = data.image_size
         self.table = describe_samples(data, config["predictions"])
         ranked = self.table["sample"][self.table["reason"] == ""]
-        faults = Faults(f"python -m xairank.rank maps={folder} again after mending it")
+        faults = Faults(check="")
         self._files: MapFiles = index_maps(folder, self.table["sample"], faults, needed=set(ranked))
         faults.stop()
         self.methods = list(self._files)

@@ -178,7 +178,14 @@ def check_classifier(classifier: Classifier, data: Samples) -> None:
             for batch in data.evaluation_dataloader(split):
                 logits = predict_logits(classifier.network, batch.images.to(classifier.device))
                 check_outputs(classifier.classes, logits.shape[1])
-                labels += data.table["label"].iloc[batch.rows.numpy()].tolist()
+                rows = data.table.iloc[batch.rows.numpy()]
+                if not bool(logits.isfinite().all()):
+                    sample = rows["sample"].iloc[int((~logits.isfinite()).any(dim=1).nonzero()[0])]
+                    raise UserError(
+                        f"the network's logits of {sample} are NaN or infinite; check its weights, model.mean and "
+                        "model.std"
+                    )
+                labels += rows["label"].tolist()
                 predicted += [classifier.classes[index] for index in logits.argmax(dim=1).tolist()]
                 bar.advance(task, len(batch.rows))
     check_order(classifier.classes, labels, predicted)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from xairank.errors import UserError
 
@@ -88,6 +88,8 @@ def logits_of(output: Any) -> Tensor:  # noqa: ANN401 - whatever a classifier gi
         UserError: There are none.
     """
     found = output
+    if isinstance(found, fx.Proxy):  # while torch.fx traces, nothing is known; what it makes is compared afterwards
+        return found  # type: ignore[return-value]
     if isinstance(found, dict):
         found = found.get("logits")
     elif not isinstance(found, Tensor):
@@ -145,7 +147,7 @@ def _named_layer(name: str, outputs: list[Tensor], images: Tensor) -> FeatureLay
 
 
 def _last_layer(calls: list[tuple[str, Tensor]], logits: Tensor, images: Tensor) -> FeatureLayer | None:
-    """The last map at which a gradient arrives at most positions; of modules with the same output the outermost."""
+    """The last map that gradients reach at most positions, else at any; of modules with one output the outermost."""
     names = [name for name, _ in calls]
     found = [(_as_layer(name, output, images), output) for name, output in calls if names.count(name) == 1]
     maps = [(layer, output) for layer, output in found if layer is not None and output.requires_grad]
@@ -158,9 +160,14 @@ def _last_layer(calls: list[tuple[str, Tensor]], logits: Tensor, images: Tensor)
             "the model's logits do not depend on the image, so that nothing can be explained: its last layer's weights "
             "are zero, as before training; load the trained weights first"
         )
-    for (layer, _), gradient in zip(reversed(maps), reversed(gradients[:-1]), strict=True):
-        if layer.to_map(gradient).abs().sum(dim=1).gt(0).float().mean() > 0.5:
-            return layer
+    reached = [
+        layer.to_map(gradient).abs().sum(dim=1).gt(0).float().mean()
+        for (layer, _), gradient in zip(maps, gradients[:-1], strict=True)
+    ]
+    for least in (0.5, 0.0):  # behind a global maximum only few positions are reached, whatever the layer
+        wanted = [layer for (layer, _), share in zip(maps, reached, strict=True) if share > least]
+        if wanted:
+            return wanted[-1]
     return None
 
 

@@ -122,7 +122,5 @@ def _built(where: str, build: Callable[[], nn.Module]) -> nn.Module:
 def _failed(where: str, error: Exception) -> UserError:
     place = traceback.extract_tb(error.__traceback__)[-1]
     reason = " ".join(str(error).split())[:160]
-    return UserError(
-        f"{where}: cannot be built: {type(error).__name__}: {reason} ({place.filename}, line {place.lineno}); fix it, "
-        "or model.arguments"
-    )
+    at = f" ({place.filename}, line {place.lineno})" if place.filename != __file__ else ""
+    return UserError(f"{where}: cannot be built: {type(error).__name__}: {reason}{at}; fix it, or model.arguments")
