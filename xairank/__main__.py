@@ -5,6 +5,7 @@ from xairank.console import command
 COMMANDS = """\
 xairank: which explanation method should I trust for my defect classifier?
 
+  python -m xairank.rank      rank the methods for a classifier you have, or maps you have; with -m, over checkpoints
   python -m xairank.train     train a classifier, explain its correct decisions, rank the methods; with -m, over seeds
   python -m xairank.tables    the tables and statistics of a sweep, as CSV, Markdown and LaTeX
   python -m xairank.figures   its figures, as PDF, SVG and PNG

@@ -8,11 +8,15 @@ import xairank.data
 from tests.mirror import CONTENT
 from xairank.data import manifest
 from xairank.data.__main__ import main, parse_place
+from xairank.data.example import write_example
+from xairank.data.faults import Faults
+from xairank.data.folder import index_folders
 from xairank.data.manifest import write_manifest
+from xairank.data.synthetic import SyntheticCategory
 from xairank.errors import UserError
 from xairank.files import sha256
 
-NAMES = ["download", "verify", "check", "weights"]
+NAMES = ["download", "verify", "check", "weights", "example"]
 
 
 @pytest.fixture
@@ -78,7 +82,7 @@ def test_check_is_handed_on(run, category):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["verfy"], "verfy: no such command; expected download, verify, check or weights"),
+        (["verfy"], "verfy: no such command; expected download, verify, check, weights or example"),
         (["verify", "categry=nuts"], "categry: no such key; did you mean category?"),
         (["download", "category"], "category: found no '='"),
         (["download", "category="], "category=: found no value"),
@@ -124,3 +128,16 @@ def test_only_commands_print():
     printing = re.compile(r"xairank\.console|\bprint\(|from rich")
     found = {path.name for path in folder.rglob("*.py") if printing.search(path.read_text(encoding="utf-8"))}
     assert found == {"__main__.py", "check.py"}
+
+
+def test_the_example_is_a_folder_of_images_and_one_of_masks(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_example(tmp_path / "small", SyntheticCategory(good=3, defects={"hole": 2, "print": 1}, image_size=32))
+    faults = Faults()
+    table = index_folders(tmp_path / "small/images", tmp_path / "small/masks", faults)
+    assert faults.messages == []
+    assert table["label"].value_counts().to_dict() == {"good": 3, "hole": 2, "print": 1}
+    status, _, err = run("example", "folder=small")
+    assert status == 2
+    assert err == "xairank: error: small: already exists; delete it, or choose another folder=...\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["small"]

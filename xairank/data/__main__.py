@@ -1,9 +1,9 @@
-"""``python -m xairank.data download|verify|check|weights``: download or check data, download weights."""
+"""``python -m xairank.data download|verify|check|weights|example``: data and weights, had and checked."""
 
 import sys
 from pathlib import Path
 
-from xairank.console import ConsoleMonitor, command, parse_arguments, print_error, print_line
+from xairank.console import ConsoleMonitor, command, parse_arguments, print_error, print_line, tracker
 from xairank.errors import UserError
 from xairank.files import expand_user
 
@@ -20,7 +20,10 @@ WEIGHTS = """\
 python -m xairank.data weights [encoder=efficientnet_b0] [file=PATH]
     Downloads an encoder's ImageNet weights to data/weights, where training finds them without a network; or to file,
     for model.encoder_weights. A file copied to data/weights by hand is found too."""
-USAGE = "\n".join((DOWNLOAD, VERIFY, CHECK, WEIGHTS))
+EXAMPLE = """\
+python -m xairank.data example [folder=example]
+    Renders 120 small images of nuts in three classes, and masks of their defects, to try things out."""
+USAGE = "\n".join((DOWNLOAD, VERIFY, CHECK, WEIGHTS, EXAMPLE))
 
 
 @command
@@ -44,8 +47,10 @@ def main() -> None:
         verify(*parse_place(arguments, VERIFY))
     elif name == "weights":
         weights(arguments)
+    elif name == "example":
+        example(arguments)
     else:
-        raise UserError(f"{name}: no such command; expected download, verify, check or weights")
+        raise UserError(f"{name}: no such command; expected download, verify, check, weights or example")
 
 
 def verify(root: Path, category: str) -> None:
@@ -77,6 +82,16 @@ def weights(arguments: list[str]) -> None:
     there = file if file and file.exists() else None if file else find_weights(encoder)
     path = there or download_weights(encoder, file=file, monitor=ConsoleMonitor())
     print_line(f"{'Already there' if there else 'Ready'}: {path}")
+
+
+def example(arguments: list[str]) -> None:
+    """Renders the example."""
+    options = parse_arguments(arguments, ("folder",), usage=EXAMPLE, example="folder=example")
+    from xairank.data.example import write_example
+
+    folder = expand_user(options.get("folder", "example"))
+    write_example(folder, track=tracker("Rendering images"))
+    print_line(f"Ready: {folder}/images and {folder}/masks; the classes are good, hole and print")
 
 
 def parse_place(arguments: list[str], usage: str) -> tuple[Path, str]:
