@@ -56,6 +56,9 @@ figures: $(READY) ## The figures of the sweep NAME=...
 bench: $(READY) ## Time the attribution methods beside Captum, torch-cam and the released loop; ARGS=--help
 	$(BIN)/python -m benchmarks.attribution $(ARGS)
 
+bench-adapted: $(READY) ## Time an adapted torchvision network beside timm's of the same architecture
+	$(BIN)/python -m benchmarks.adapted $(ARGS)
+
 bench-training: $(READY) ## Time a training epoch beside a plain PyTorch loop
 	$(BIN)/python -m benchmarks.training $(ARGS)
 
