@@ -354,7 +354,7 @@ CASES = [
     Case("a function that is not there", write_network, "model.factory=nets:biuld", rank),
     Case("a function that fails", write_network, "model.factory=nets:broken", rank),
     Case("a function that gives no network", write_network, "model.factory=nets:nothing", rank),
-    Case("an argument that the function lacks", write_network, "+model.arguments.depth=3", rank),
+    Case("an argument that the function lacks", write_network, "model.arguments.depth=3", rank),
     Case("a network without logits", write_network, "model.factory=nets:without_pooling model.weights=null", rank),
     Case("a layer that is not there", write_network, "model.layer=layer4", rank),
     Case("a layer without a feature map", write_network, "model.layer='3'", rank),
@@ -363,7 +363,7 @@ CASES = [
     Case("classes in another order", write_network, "model.classes=[hole,good,crack]", rank),
     Case("classes that lack one of the data", write_network, "model.classes=[crack,good,scratch]", rank),
     Case("more classes than the network has outputs", write_network, "model.classes=[crack,good,hole,print] "
-         "+model.arguments.classes=3 model.weights=null", rank),
+         "model.arguments.classes=3 model.weights=null", rank),
     Case("a class twice", write_network, "model.classes=[crack,good,good]", rank),
     Case("a list of classes that is not there", write_network, "model.classes=classes.txt", rank),
     Case("a mean of one number", write_network, "model.mean=[0.5]", rank),

@@ -1,26 +1,34 @@
 """Each page of the documentation that says it runs as it is, run as it is: a reader's shell and Python, block by block.
 
-The quick test trains for one epoch instead of all.
+The quick test trains on few images, for one epoch.
 """
 
 import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from xairank.data.example import write_example
+from xairank.data.example import EXAMPLE, write_example
 
 ROOT = Path(__file__).parents[1]
 PAGES = ["torchvision", "timm", "transformers", "own_module", "maps_from_captum"]
 
 
 @pytest.fixture(scope="module")
-def example(tmp_path_factory):
-    """The rendered images, once for all pages."""
-    folder = tmp_path_factory.mktemp("pages") / "example"
+def few(tmp_path_factory):
+    """A few of the rendered images, once for all pages."""
+    folder = tmp_path_factory.mktemp("few") / "example"
+    write_example(folder, replace(EXAMPLE, good=8, defects={"hole": 7, "print": 7}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def all_of_them(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("all") / "example"
     write_example(folder)
     return folder
 
@@ -52,16 +60,16 @@ def run(name, example, folder, *, epochs=None):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_runs(name, example, tmp_path):
-    run(name, example, tmp_path, epochs=1)
+def test_a_page_runs(name, few, tmp_path):
+    run(name, few, tmp_path, epochs=1)
     (record,) = tmp_path.glob("multirun/*/*/run.json")
     assert '"status": "complete"' in record.read_text()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
-def test_the_network_of_a_page_classifies_and_is_ranked(name, example, tmp_path):
-    out = run(name, example, tmp_path)
+def test_the_network_of_a_page_classifies_and_is_ranked(name, all_of_them, tmp_path):
+    out = run(name, all_of_them, tmp_path)
     accuracy = float(re.search(r"Balanced accuracy of the classifier: ([\d.]+)", out).group(1))
     assert accuracy > 0.8
     assert "ranks above" in out

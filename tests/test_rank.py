@@ -188,7 +188,7 @@ def test_the_same_network_twice_is_refused(run, place):
 def test_a_class_that_only_the_network_knows_is_no_mistake(run, place):
     weights = {"4.weight": torch.cat([torch.eye(2)[:1], torch.zeros(2, 2), torch.eye(2)[1:]])}
     write_network(**weights, **{"4.bias": torch.tensor([0.0, 0.5, -9.0, 0.0])})
-    arguments = [*NETWORK, "model.classes=[crack,good,scratch,hole]", "+model.arguments.classes=4"]
+    arguments = [*NETWORK, "model.classes=[crack,good,scratch,hole]", "model.arguments.classes=4"]
     status, out, err = run(*arguments)
     assert status == 0, err
     (folder,) = runs_of(place)

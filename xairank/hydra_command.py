@@ -62,7 +62,7 @@ def _arguments(given: Sequence[str]) -> list[str]:
     """The arguments as Hydra takes them.
 
     It takes options only before all overrides and ``-m`` only behind them, and an argument of Lightning's Trainer that
-    the configuration does not list only as ``++trainer.x=1``.
+    the configuration does not list only as ``++trainer.x=1``; the same holds for ``model.arguments``.
     """
     options, sweep, overrides = [], [], []
     rest = iter(given)
@@ -72,7 +72,8 @@ def _arguments(given: Sequence[str]) -> list[str]:
         elif argument.startswith("-"):
             options += [argument, *([next(rest, "")] if argument in _WITH_VALUE else [])]
         else:
-            is_open = "=" in argument and is_trainer_argument(argument.partition("=")[0])
+            key = argument.partition("=")[0]
+            is_open = "=" in argument and (is_trainer_argument(key) or key.startswith("model.arguments"))
             overrides.append(f"++{argument}" if is_open else _quoted(argument))
     return [*options, *overrides, *sweep]
 
