@@ -11,6 +11,7 @@ from rich.table import Table
 from xairank.names import count
 
 SHOWN = 20  # images
+WIDEST = 32  # characters of an image's key before it is wrapped for the columns behind it
 
 
 def print_explained(console: Console, manifest: Mapping[str, Any]) -> None:
@@ -18,8 +19,9 @@ def print_explained(console: Console, manifest: Mapping[str, Any]) -> None:
     rows, methods = manifest["images"], manifest["methods"]
     with_masks = [row for row in rows if row["k"] is not None]
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("Image", overflow="fold")
-    table.add_column("Predicted")
+    longest = max(len(row["image"]) for row in rows[:SHOWN])
+    table.add_column("Image", overflow="fold", min_width=min(longest, WIDEST))
+    table.add_column("Predicted", overflow="fold")
     table.add_column("Probability", justify="right")
     if with_masks:
         table.title, table.title_justify = "Top-K Overlap with the mask", "left"

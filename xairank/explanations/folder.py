@@ -72,7 +72,7 @@ class ExplanationFolder:
         with np.load(self._place / f"npz/{method}/{key}.npz") as arrays:
             drawn = picture(seen.image, arrays["attribution"], highest, seen.mask)
         path = self._file(f"overlays/{method}", key, "png")
-        drawn.save(path)
+        drawn.save(path, compress_level=1)  # a third of the time, for a sixth more space
         return self._name(path)
 
     def finish(self, predictions: Iterable[tuple[str, str, float]], manifest: Mapping[str, Any]) -> None:

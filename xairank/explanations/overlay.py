@@ -4,7 +4,7 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import binary_dilation
+from scipy.ndimage import binary_dilation, binary_erosion
 
 MAP_COLORS = "magma"
 BRIGHTEST = 0.995  # quantile of a map shown as the brightest colour: single peaks would leave all else dark
@@ -46,6 +46,7 @@ def picture(
 
     A small view is enlarged by a whole number, so that its shorter side has at least :data:`SIDE` pixels. The outline
     lies outside the mask and is white, then black: it shows on dark and on bright ground, and hides nothing inside.
+    Where the mask ends at the picture's border it runs along the border, so that it always says which side is meant.
     """
     factor = max(1, -(-SIDE // min(attribution.shape)))
     size = (attribution.shape[1] * factor, attribution.shape[0] * factor)
@@ -54,11 +55,19 @@ def picture(
         attribution = _enlarged(attribution, size)
     colors = (overlay(image, attribution, highest) * 255).round().astype(np.uint8)
     if mask is not None and mask.any():
-        inside = mask.repeat(factor, axis=0).repeat(factor, axis=1)
-        line = binary_dilation(inside)
-        colors[binary_dilation(line) & ~line] = 0
-        colors[line & ~inside] = 255
+        white, black = _outline(mask.repeat(factor, axis=0).repeat(factor, axis=1))
+        colors[black] = 0
+        colors[white] = 255
     return Image.fromarray(colors)
+
+
+def _outline(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """The white and the black line around a mask (H, W); along the picture's border they run inside it."""
+    around = binary_dilation(mask)
+    inner = binary_erosion(np.ones_like(mask))
+    border = ~inner
+    second = inner & ~binary_erosion(inner)
+    return (around & ~mask) | (mask & border), (binary_dilation(around) & ~around) | (mask & second)
 
 
 def _enlarged(attribution: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.float32]:
