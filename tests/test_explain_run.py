@@ -48,7 +48,8 @@ def test_overrides_win_over_the_run(trained):
     folder, run, _ = trained
     status, _, err = call(
         folder,
-        *("model=run", f"model.path='{run}'", "images=data/nuts/test/crack/000.png", "output=other", "device=cpu"),
+        # The folder's name holds equals signs and commas, and need not be quoted.
+        *("model=run", f"model.path={run}", "images=data/nuts/test/crack/000.png", "output=other", "device=cpu"),
         *("image_size=64", "crop=center", "attribution.methods.integrated_gradients.n_steps=3"),
     )
     assert status == 0, err

@@ -58,8 +58,9 @@ def run_command(job: Callable[[], object], config_name: str, mistakes: list[User
 def _arguments(given: Sequence[str]) -> list[str]:
     """The arguments as Hydra takes them.
 
-    It takes options only before all overrides and ``-m`` only behind them, and an argument of Lightning's Trainer that
-    the configuration does not list only as ``++trainer.x=1``.
+    It takes options only before all overrides and ``-m`` only behind them, an argument of Lightning's Trainer that the
+    configuration does not list only as ``++trainer.x=1``, and a path with an equals sign, as run folders have, only in
+    quotes.
     """
     options, sweep, overrides = [], [], []
     rest = iter(given)
@@ -69,8 +70,10 @@ def _arguments(given: Sequence[str]) -> list[str]:
         elif argument.startswith("-"):
             options += [argument, *([next(rest, "")] if argument in _WITH_VALUE else [])]
         else:
-            is_open = "=" in argument and is_trainer_argument(argument.partition("=")[0])
-            overrides.append(f"++{argument}" if is_open else argument)
+            key, equals, value = argument.partition("=")
+            if "=" in value and '"' not in value and os.path.exists(value):
+                argument = f'{key}="{value}"'
+            overrides.append(f"++{argument}" if equals and is_trainer_argument(key) else argument)
     return [*options, *overrides, *sweep]
 
 
