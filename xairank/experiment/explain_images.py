@@ -259,6 +259,6 @@ def _as_tensor(seen: Sequence[Seen]) -> Tensor:
     return pixels.permute(0, 3, 1, 2).to(torch.float32).div_(255)
 
 
-def _number(value: Tensor) -> float | None:
+def _number(value: Tensor) -> float | int | None:
     """As JSON holds it."""
-    return float(value) if bool(value.isfinite()) else None
+    return value.item() if bool(value.isfinite()) else None
