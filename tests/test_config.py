@@ -65,6 +65,11 @@ def test_every_key_of_explain_has_a_rule_and_every_rule_a_key(explaining):
     assert set(flatten(explaining)) == set(EXPLAIN_RULES)
 
 
+def test_a_network_of_training_is_not_explained_by_its_name(explaining, synthetic):
+    with pytest.raises(UserError, match=r"model=multitask: is what .*train trains; .*, torchvision, python or run$"):
+        require_keys({**explaining, "model": synthetic["model"]})
+
+
 @pytest.mark.parametrize("images", ["a.png", "parts/*.png", ["a.png", "b"]])
 def test_explain_takes_one_place_or_several(explaining, images):
     require_keys(explaining)

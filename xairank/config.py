@@ -193,7 +193,11 @@ def composition_message(error: Exception, command: str = "train") -> str:
     """
     text = " ".join(str(error).split())
     if unknown := re.search(r"Could not override '([^']+)'", text):
-        return unknown_key(unknown.group(1), RULES[command])
+        key, known_keys = unknown.group(1), RULES[command]
+        if key in known_keys:  # of another option of its group
+            group = key.partition(".")[0]
+            return f"{key}: is no key of the {group} that is chosen; choose another with {group}=NAME, or remove it"
+        return unknown_key(key, known_keys)
     if option := re.search(
         r"Could not find '(\w+)/([^']+)' Available options in '\w+': (.*?) Config search path", text
     ):
