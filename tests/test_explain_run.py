@@ -51,11 +51,13 @@ def test_overrides_win_over_the_run(trained):
         # The folder's name holds equals signs and commas, and need not be quoted.
         *("model=run", f"model.path={run}", "images=data/nuts/test/crack/000.png", "output=other", "device=cpu"),
         *("image_size=64", "crop=center", "attribution.methods.integrated_gradients.n_steps=3"),
+        "~attribution.methods.gradcam",
     )
     assert status == 0, err
     manifest = manifest_of(folder, "other")
     assert (manifest["explained"]["image_size"], manifest["explained"]["crop"]) == (64, "center")
     assert manifest["methods"]["integrated_gradients"]["options"]["n_steps"] == 3
+    assert list(manifest["methods"]) == ["saliency", "integrated_gradients"]
     with np.load(folder / "other" / "npz" / "saliency" / "000.npz") as arrays:
         assert arrays["attribution"].shape == (64, 64)
 

@@ -62,7 +62,7 @@ def with_classes(config: Config) -> Config:
 
 def keys_of(overrides: Iterable[str]) -> set[str]:
     """What a command overrides."""
-    return {override.lstrip("+").partition("=")[0] for override in overrides}
+    return {override.lstrip("+~").partition("=")[0] for override in overrides}
 
 
 def identify_ranked(config: Mapping[str, Any]) -> str | None:
