@@ -2,9 +2,7 @@
 
 import os
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -27,15 +25,15 @@ from xairank.attribution import (
 from xairank.attribution.acceleration.batch_limit import default_batch_limit
 from xairank.attribution.acceleration.memory import freed_memory_kept
 from xairank.console import console, print_line, progress, tracker
-from xairank.data.images import MaskValuesError, Size, View, read_image, read_mask, view_image
+from xairank.data.images import View
 from xairank.data.loose_images import LooseImage, find_images
-from xairank.data.masks import view_mask
 from xairank.errors import UserError
 from xairank.evaluation import topk_overlap
 from xairank.experiment.classifier import Classifier, check_outputs, load_classifier
 from xairank.experiment.clock import Clock
 from xairank.experiment.environment import describe_environment
 from xairank.experiment.explain_config import PREDICTED, Config, check_target, in_keys_of_explain, what_is_explained
+from xairank.experiment.explain_reading import read_images
 from xairank.experiment.explain_summary import print_explained
 from xairank.experiment.ranked import choose_device, suited_methods
 from xairank.experiment.scoring import predict_logits
@@ -45,7 +43,6 @@ from xairank.explanations.folder import ExplanationFolder, Seen, check_place, wr
 from xairank.explanations.overlay import brightest
 from xairank.files import expand_user
 
-_THREADS = 4  # that decode
 Record = dict[str, Any]
 
 
@@ -97,7 +94,7 @@ def _explain_into(
 ) -> Record:
     """Writes maps and overlays; returns the manifest."""
     clock = Clock()
-    _read(folder, images, View(config["image_size"], config["crop"], config["mask_threshold"]))
+    read_images(folder, images, View(config["image_size"], config["crop"], config["mask_threshold"]))
     clock.stop("reading")
     explainer = _Explainer(_frozen(folder, config, images, classifier), classifier.classes, methods, config["target"])
     rows: list[Record] = []
@@ -123,35 +120,6 @@ def _explain_into(
         "batch_limit": explainer.model.batch_limit,
         "images": rows,
     }
-
-
-def _read(folder: ExplanationFolder, images: Sequence[LooseImage], view: View) -> None:
-    """Decodes every file into the network's view, before anything slow happens: a broken one ends it all."""
-
-    def keep(one: LooseImage) -> None:
-        whole = read_image(one.image)
-        mask = None if one.mask is None else _read_mask(one.mask, whole.size, view)
-        folder.write_seen(one.key, Seen(np.asarray(view_image(whole, view)), mask))
-
-    with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
-        warnings.filterwarnings("ignore", module="PIL")
-        try:
-            for _ in tracker("Reading images")(pool.map(keep, images), len(images)):
-                pass
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _read_mask(path: Path, image_size: Size, view: View) -> NDArray[np.bool_]:
-    """A mask in the network's view; all false where it holds no defect, as some data sets have it for good images."""
-    try:
-        whole = read_mask(path, image_size, view.mask_threshold)
-    except MaskValuesError as error:
-        if error.levels:
-            raise
-        return np.zeros((view.size, view.size), np.bool_)
-    return view_mask(whole, view).mask if whole.any() else np.zeros((view.size, view.size), np.bool_)
 
 
 def _frozen(
