@@ -6,12 +6,12 @@ from omegaconf import OmegaConf
 
 from xairank.config import CONFIGURATION, flatten, require_keys, validate
 from xairank.errors import UserError
-from xairank.rules import TRAIN_RULES
+from xairank.rules import EXPLAIN_RULES, TRAIN_RULES
 
 
-def composed(*overrides):
+def composed(*overrides, command="train"):
     with initialize_config_dir(str(CONFIGURATION.resolve()), version_base="1.3"):
-        return OmegaConf.to_container(compose("train", list(overrides)), resolve=True)
+        return OmegaConf.to_container(compose(command, list(overrides)), resolve=True)
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,26 @@ def test_every_shipped_configuration_is_valid(overrides):
 def test_every_key_has_a_rule_and_every_rule_a_key(synthetic):
     groups = {"data.synthetic"}  # null in data=mvtec, its own keys in data=synthetic
     assert set(flatten(synthetic)) == set(TRAIN_RULES) - groups
+
+
+@pytest.fixture(scope="module")
+def explaining():
+    return composed("model=timm", "model.name=resnet18", "images=parts", command="explain")
+
+
+def test_every_key_of_explain_has_a_rule_and_every_rule_a_key(explaining):
+    assert set(flatten(explaining)) == set(EXPLAIN_RULES)
+
+
+def test_a_network_of_training_is_not_explained_by_its_name(explaining, synthetic):
+    with pytest.raises(UserError, match=r"model=multitask: is what .*train trains; .*, torchvision, python or run$"):
+        require_keys({**explaining, "model": synthetic["model"]})
+
+
+@pytest.mark.parametrize("images", ["a.png", "parts/*.png", ["a.png", "b"]])
+def test_explain_takes_one_place_or_several(explaining, images):
+    require_keys(explaining)
+    validate({**explaining, "images": images})
 
 
 # Two values a key that it must not take: of another type, and out of range.
@@ -104,8 +124,49 @@ IMPOSSIBLE = {
 }
 
 
-def test_the_list_of_impossible_values_has_every_key(synthetic):
+IMPOSSIBLE_TO_EXPLAIN = {
+    "images": (None, []),
+    "masks": ("", ["a.png"]),
+    "output": (None, ""),
+    "overwrite": ("yes", None),
+    "target": (None, ""),
+    "scale": ("method", None),
+    "image_size": (16, "224"),
+    "crop": ("left", None),
+    "mask_threshold": (-1, 70000),
+    "batch_size": (0, 1.5),
+    "seed": (-1, "a"),
+    "device": ("gpu", None),
+    "model.source": ("keras", 3),
+    "model.name": ("", 18),
+    "model.weights": ("", 1),
+    "model.factory": ("", 1),
+    "model.arguments": (None, "a"),
+    "model.path": ("", 1),
+    "model.classes": ([], ["a", "a"]),
+    "model.layer": ("", 4),
+    "model.mean": ("none", ["a"]),
+    "model.std": (1, [True]),
+    "attribution.batch_limit": (0, "many"),
+    "attribution.keep_maps": ("all", None),
+    "attribution.methods": ({}, {"gradcam": {}}),
+}
+
+
+def test_the_lists_of_impossible_values_have_every_key(synthetic, explaining):
     assert set(IMPOSSIBLE) == set(flatten(synthetic))
+    assert set(IMPOSSIBLE_TO_EXPLAIN) == set(flatten(explaining))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [(key, value) for key, values in IMPOSSIBLE_TO_EXPLAIN.items() for value in values]
+)
+def test_explain_names_an_impossible_value_with_what_is_allowed(explaining, key, value):
+    config = copy.deepcopy(explaining)
+    group, _, name = key.rpartition(".")
+    (config[group] if group else config)[name] = value
+    with pytest.raises(UserError, match=f"^{key}=.* is not allowed: expected "):
+        validate(config)
 
 
 @pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in IMPOSSIBLE.items() for value in values])

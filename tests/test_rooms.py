@@ -9,8 +9,8 @@ import xairank
 
 PACKAGE = Path(xairank.__file__).parent
 GROUND = {"schema", "config", "console", "errors", "files", "names", "download", "progress", "rules"}
-PEERS = ("data", "models", "attribution", "evaluation", "ranking", "runs")
-NO_TORCH = ("ranking", "tables", "figures", "runs")
+PEERS = ("data", "models", "attribution", "evaluation", "ranking", "runs", "explanations")
+NO_TORCH = ("ranking", "tables", "figures", "runs", "explanations")
 
 
 def imports(path):

@@ -7,6 +7,7 @@ xairank: which explanation method should I trust for my defect classifier?
 
   python -m xairank.rank      rank the methods for a classifier you have, or maps you have; with -m, over checkpoints
   python -m xairank.train     train a classifier, explain its correct decisions, rank the methods; with -m, over seeds
+  python -m xairank.explain   a network and images: maps over them, with predictions, as files
   python -m xairank.tables    the tables and statistics of a sweep, as CSV, Markdown and LaTeX
   python -m xairank.figures   its figures, as PDF, SVG and PNG
   python -m xairank.data      download a data set or weights, verify them, check your own images and masks

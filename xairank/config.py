@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xairank.errors import UserError
-from xairank.rules import FREE, RANK_RULES, TRAIN_RULES, rules_of
+from xairank.rules import FREE, RULES, TRAIN_RULES, command_of, rules_of
 
 _PACKAGE = Path(__file__).parent
 # An installed wheel carries the configuration inside the package, a checkout beside it.
@@ -61,17 +61,15 @@ def validate(config: Mapping[str, Any]) -> None:
             continue
         if not rules[key].passes(value):
             raise UserError(f"{key}={_shown(value)} is not allowed: expected {rules[key].allowed}")
-    data = config["data"]
-    if data["fold"] is not None and data["fold"] >= data["n_folds"]:
-        raise UserError(
-            f"data.fold={data['fold']} is not allowed: data.n_folds={data['n_folds']} folds are numbered from 0 to "
-            f"{data['n_folds'] - 1}"
-        )
-    _check_place(data)
+    if "data" in config:
+        _check_data(config["data"])
     if "ranking" in config:
         _check_ranking_metric(config["ranking"]["metric"], config["evaluation"]["metrics"])
-    if "maps" in config:
+    command = command_of(config)
+    if command == "rank":
         _check_what_is_ranked(config)
+    elif command == "explain":
+        _check_network(config["model"])
 
 
 def is_trainer_argument(key: str) -> bool:
@@ -81,13 +79,14 @@ def is_trainer_argument(key: str) -> bool:
 
 def _check_command(config: Mapping[str, Any]) -> None:
     """That the network is one for the command: trained here, or one that exists."""
-    model, ranks = config.get("model", {}), "maps" in config
-    if ranks and "encoder" in model:
+    model, command = config.get("model", {}), command_of(config)
+    if command != "train" and "encoder" in model:
+        others = ", or maps=FOLDER" if command == "rank" else ""
         raise UserError(
             "model=multitask: is what python -m xairank.train trains; expected a network that exists, model=timm, "
-            "torchvision, python or run, or maps=FOLDER"
+            f"torchvision, python or run{others}"
         )
-    if not ranks and "source" in model:
+    if command == "train" and "source" in model:
         raise UserError(
             f"model={model['source'] or 'none'}: is for python -m xairank.rank; training takes model=multitask with "
             "model.encoder=NAME"
@@ -123,6 +122,14 @@ def _check_what_is_ranked(config: Mapping[str, Any]) -> None:
         raise UserError(
             "model: no network and no maps given; expected model=timm, torchvision, python or run, or maps=FOLDER"
         )
+    _check_network(model)
+
+
+def _check_network(model: Mapping[str, Any]) -> None:
+    """A network with what its source needs and no more."""
+    source = model["source"]
+    if not source:
+        raise UserError("model: no network given; expected model=timm, torchvision, python or run")
     for key in _NEEDED[source]:
         if model[key] is None:
             raise UserError(f"model.{key}: missing; model={source} needs it; see --help for an example")
@@ -132,7 +139,7 @@ def _check_what_is_ranked(config: Mapping[str, Any]) -> None:
 
 
 def _check_other(key: str, rules: Iterable[str]) -> None:
-    if not is_trainer_argument(key) or "maps" in rules:
+    if not is_trainer_argument(key) or rules is not TRAIN_RULES:
         raise UserError(unknown_key(key, rules))
     name = key.split(".")[1]
     if name in _OURS:
@@ -146,6 +153,16 @@ def _check_ranking_metric(metric: str, metrics: Iterable[str]) -> None:
         raise UserError(
             f"ranking.metric={metric} is not allowed: expected an entry of evaluation.metrics: {' or '.join(metrics)}"
         )
+
+
+def _check_data(data: Mapping[str, Any]) -> None:
+    """Data has the fold that is tested, and is in one place."""
+    if data["fold"] is not None and data["fold"] >= data["n_folds"]:
+        raise UserError(
+            f"data.fold={data['fold']} is not allowed: data.n_folds={data['n_folds']} folds are numbered from 0 to "
+            f"{data['n_folds'] - 1}"
+        )
+    _check_place(data)
 
 
 def _check_place(data: Mapping[str, Any]) -> None:
@@ -165,9 +182,6 @@ def _check_place(data: Mapping[str, Any]) -> None:
 def unknown_key(key: str, known: Iterable[str]) -> str:
     """The message for a key that does not exist, with the nearest one that does."""
     known = list(known)
-    if key in known:  # but not in the option of a group that was chosen
-        group = key.partition(".")[0]
-        return f"{key}: is no key of the option chosen with {group}=...; remove it, or choose another option of {group}"
     group = key.rpartition(".")[0]
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     siblings = sorted(name for name in known if name.rpartition(".")[0] == group) or sorted(known)
@@ -180,11 +194,15 @@ def composition_message(error: Exception, command: str = "train") -> str:
 
     Args:
         error: Hydra's.
-        command: ``train`` or ``rank``.
+        command: ``train``, ``rank`` or ``explain``.
     """
     text = " ".join(str(error).split())
     if unknown := re.search(r"Could not override '([^']+)'", text):
-        return unknown_key(unknown.group(1), {"train": TRAIN_RULES, "rank": RANK_RULES}[command])
+        key, known_keys = unknown.group(1), RULES[command]
+        if key in known_keys:  # of another option of its group
+            group = key.partition(".")[0]
+            return f"{key}: is no key of the {group} that is chosen; choose another with {group}=NAME, or remove it"
+        return unknown_key(key, known_keys)
     if option := re.search(
         r"Could not find '(\w+)/([^']+)' Available options in '\w+': (.*?) Config search path", text
     ):
@@ -193,7 +211,10 @@ def composition_message(error: Exception, command: str = "train") -> str:
     if bare := re.search(r"Error parsing override '([^']*)' missing EQUAL", text):
         return f"{bare.group(1)}: found no '='; expected key=value, for example model.beta=0.1"
     if several := re.search(r"Ambiguous value for argument '([^']+)'", text):
-        return f"{several.group(1)}: found several values; add -m at the end to run each, or quote a text with commas"
+        found = f"{several.group(1)}: found several values"
+        if command == "explain":
+            return f"{found}; expected a list in brackets, such as images=[a.png,b.png], or quote a text with commas"
+        return f"{found}; add -m at the end to run each, or quote a text with commas"
     override = getattr(error, "override", None)  # of Hydra's OverrideParseException
     if override and "grammar" in text:
         key, _, value = override.partition("=")

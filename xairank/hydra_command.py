@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 # Keys whose value is a path, or several in a sweep.
 PATHS = (
     *("data.root", "data.table", "data.images", "data.masks"),
-    *("model.encoder_weights", "model.weights", "model.path", "maps", "predictions"),
+    *("model.encoder_weights", "model.weights", "model.path", "maps", "predictions", "images", "masks", "output"),
 )
 _WITH_VALUE = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c")
+_SWEEPS = ("train", "rank")
 
 
 def run_command(job: Callable[[], object], config_name: str, mistakes: list[UserError]) -> None:
@@ -42,6 +43,8 @@ def run_command(job: Callable[[], object], config_name: str, mistakes: list[User
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hands us the exception instead of a printed trace
     sys.argv[1:] = _arguments(sys.argv[1:])
     mistakes.clear()
+    if config_name not in _SWEEPS:
+        _refuse_sweep(config_name)
     jobs = _plan(config_name)
     try:
         job()
@@ -106,6 +109,16 @@ def _plan(config_name: str) -> "list[Job] | None":
     if jobs:
         check_jobs(jobs)
     return jobs
+
+
+def _refuse_sweep(config_name: str) -> None:
+    """Refuses ``-m`` where one call does it all."""
+    arguments, _ = get_args_parser().parse_known_args()
+    if _is_sweep(arguments):
+        raise UserError(
+            f"-m: python -m xairank.{config_name} has no sweep, it takes many images in one call: a folder, a glob, or "
+            "images=[a.png,b.png]; remove -m"
+        )
 
 
 def _is_sweep(arguments: Namespace) -> bool:

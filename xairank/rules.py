@@ -1,4 +1,4 @@
-"""What each key of the configurations allows: of training, and of ranking what exists."""
+"""What each key of the configurations allows: of training, of ranking what exists, and of explaining images."""
 
 import math
 import re
@@ -134,9 +134,8 @@ TRAIN_RULES: dict[str, Rule] = _COMMON | {
     "logger": Rule("one of the options of conf/logger", lambda value: isinstance(value, Mapping)),
 }
 
-# python -m xairank.rank
-RANK_RULES: dict[str, Rule] = _COMMON | {
-    "data.fold": _optional(_integer(0)),
+# A network that exists.
+_NETWORK: dict[str, Rule] = {
     "model.source": _optional(_choice("timm", "torchvision", "python", "run")),
     "model.name": _optional(_TEXT),
     "model.weights": _optional(_TEXT),
@@ -151,15 +150,55 @@ RANK_RULES: dict[str, Rule] = _COMMON | {
         "auto, cpu, mps, cuda or cuda:N",
         lambda value: isinstance(value, str) and re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value) is not None,
     ),
-    "maps": _optional(_TEXT),
-    "maps_sign": _optional(_choice("as_is", "abs", "positive")),
-    "predictions": _optional(_TEXT),
 }
+
+# python -m xairank.rank
+RANK_RULES: dict[str, Rule] = (
+    _COMMON
+    | _NETWORK
+    | {
+        "data.fold": _optional(_integer(0)),
+        "maps": _optional(_TEXT),
+        "maps_sign": _optional(_choice("as_is", "abs", "positive")),
+        "predictions": _optional(_TEXT),
+    }
+)
+
+# python -m xairank.explain
+EXPLAIN_RULES: dict[str, Rule] = (
+    _NETWORK
+    | {key: rule for key, rule in _COMMON.items() if key.startswith("attribution.")}
+    | {
+        "images": Rule(
+            "an image, a folder, a glob such as 'parts/*.png', or a list of these",
+            lambda value: (
+                _TEXT.passes(value) or (isinstance(value, list) and len(value) > 0 and all(map(_TEXT.passes, value)))
+            ),
+        ),
+        "masks": _optional(_TEXT),
+        "output": _TEXT,
+        "overwrite": _SWITCH,
+        "target": _TEXT,
+        "scale": _choice("common", "image"),
+        "image_size": _COMMON["data.image_size"],
+        "crop": _COMMON["data.crop"],
+        "mask_threshold": _COMMON["data.mask_threshold"],
+        "seed": _COMMON["seed"],
+        "batch_size": _integer(1),
+    }
+)
+
+RULES = {"train": TRAIN_RULES, "rank": RANK_RULES, "explain": EXPLAIN_RULES}
 
 # Mappings whose keys are free: their own rule covers them.
 FREE = ("data.synthetic.defects", "attribution.methods", "evaluation.metrics", "logger", "model.arguments")
 
 
+def command_of(config: Mapping[str, Any]) -> str:
+    """The command that a configuration is for: explaining has the key ``output``, ranking the key ``maps``."""
+    return "explain" if "output" in config else "rank" if "maps" in config else "train"
+
+
 def rules_of(config: Mapping[str, Any]) -> dict[str, Rule]:
-    """The rules for a configuration: one of ranking has the key ``maps``."""
-    return RANK_RULES if "maps" in config else TRAIN_RULES
+    """The rules for a configuration."""
+    return RULES[command_of(config)]

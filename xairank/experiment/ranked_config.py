@@ -29,16 +29,11 @@ def complete_ranking(config: Config, overrides: Iterable[str]) -> Config:
     Raises:
         UserError: A file is not there or not of its kind.
     """
-    model = dict(config["model"])
-    if isinstance(model["classes"], str):
-        model["classes"] = _read_classes(expand_user(model["classes"]))
-    elif model["classes"] is not None:
-        model["classes"] = [str(name) for name in model["classes"]]
-    config = {**config, "model": model}
-    if model["source"] != "run":
+    config = with_classes(config)
+    if config["model"]["source"] != "run":
         return config
-    given = {override.lstrip("+").partition("=")[0] for override in overrides}
-    trained = read_run(expand_user(model["path"])).config
+    given = keys_of(overrides)
+    trained = read_run(expand_user(config["model"]["path"])).config
     data = dict(config["data"])
     elsewhere = "data" in given or any(f"data.{key}" in given for key in ("root", "table", "images", "category"))
     for key, value in trained["data"].items():
@@ -49,6 +44,25 @@ def complete_ranking(config: Config, overrides: Iterable[str]) -> Config:
         if not any(key.partition(".")[0] == section for key in given):
             completed[section] = trained[section]
     return completed
+
+
+def with_classes(config: Config) -> Config:
+    """The configuration with the names of the network's classes, read where they are in a file.
+
+    Raises:
+        UserError: The file is not there, or no such list.
+    """
+    model = dict(config["model"])
+    if isinstance(model["classes"], str):
+        model["classes"] = _read_classes(expand_user(model["classes"]))
+    elif model["classes"] is not None:
+        model["classes"] = [str(name) for name in model["classes"]]
+    return {**config, "model": model}
+
+
+def keys_of(overrides: Iterable[str]) -> set[str]:
+    """What a command overrides."""
+    return {override.lstrip("+~").partition("=")[0] for override in overrides}
 
 
 def identify_ranked(config: Mapping[str, Any]) -> str | None:

@@ -34,6 +34,20 @@ def execute(config: DictConfig) -> UserError | None:
     return None
 
 
+def execute_explaining(config: DictConfig) -> UserError | None:
+    """Explains the images of a composed configuration; returns the user's mistake."""
+    from xairank.experiment.explain_config import complete_explaining
+
+    try:
+        completed = complete_explaining(config, list(HydraConfig.get().overrides.task))
+        from xairank.experiment.explain_images import explain_images  # slow to import; mistakes above are quick
+
+        explain_images(completed)
+    except UserError as error:
+        return error
+    return None
+
+
 def run(folder: RunFolder) -> bool:
     """Trains, or takes what exists; explains and ranks. A complete run that lacks only maps gets them.
 

@@ -3,13 +3,13 @@
 import textwrap
 from collections.abc import Mapping
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from xairank.explanations.overlay import MAP_COLORS, brightest, overlay
 from xairank.figures.style import DOUBLE_COLUMN, MethodStyle, new_figure, note, wrapped
 from xairank.names import display_name
 from xairank.runs.maps import Maps
@@ -17,10 +17,7 @@ from xairank.schema import MetricFacts
 
 PANEL = 1.6  # inches at most
 _MOST_COLUMNS = 8  # more methods take more rows
-_MAP_COLORS = "magma"
-_BRIGHTEST = 0.995  # quantile of a map shown as the brightest colour: single peaks would leave all else dark
 _MASK_GREY = 0.4
-_COVER = 0.8  # opacity of the map's highest values over the image
 _TIMES = "\N{MULTIPLICATION SIGN}"
 
 
@@ -98,7 +95,7 @@ def draw_class_activation(maps: Maps, index: int, method: str, styles: Mapping[s
     _show(panels[0], maps.images[index], "Input image")
     _show_map(panels[1], activation, f"{styles[method].label}, {activation.shape[0]} {_TIMES} {activation.shape[1]}")
     _show_map(panels[2], attribution, f"Upsampled to {height} {_TIMES} {width}")
-    _show(panels[3], _overlay(maps.images[index], attribution), "Overlay")
+    _show(panels[3], overlay(maps.images[index], attribution), "Overlay")
     note(figure, f"Sample {maps.samples[index]} | {_prediction(maps, index)} | {basis}")
     return figure
 
@@ -142,17 +139,6 @@ def _prediction(maps: Maps, index: int) -> str:
     return f"Predicted: {predicted} ({maps.probability[index]:.2%}) | True: {label}"
 
 
-def _overlay(image: NDArray[np.uint8], attribution: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Image (H, W, 3) in [0, 1] under the map's colours, which cover the more the higher the map is."""
-    strength = np.clip(attribution / _brightest(attribution), 0, 1)[..., None]
-    colors = mpl.colormaps[_MAP_COLORS](strength[..., 0])[..., :3]
-    return (1 - _COVER * strength) * (image / 255) + _COVER * strength * colors
-
-
-def _brightest(attribution: NDArray[np.floating]) -> float:
-    return float(np.quantile(attribution, _BRIGHTEST)) or float(attribution.max()) or 1.0
-
-
 def _clear(axes: Axes) -> None:
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
@@ -171,6 +157,6 @@ def _show_grey(axes: Axes, image: NDArray, title: str) -> None:
 
 
 def _show_map(axes: Axes, attribution: NDArray[np.floating], title: str) -> None:
-    highest = _brightest(attribution)
-    axes.imshow(attribution, cmap=_MAP_COLORS, vmin=0, vmax=highest, interpolation="none", aspect="auto")
+    highest = brightest(attribution) or 1.0
+    axes.imshow(attribution, cmap=MAP_COLORS, vmin=0, vmax=highest, interpolation="none", aspect="auto")
     axes.set_title(title, pad=3)
