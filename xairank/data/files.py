@@ -12,6 +12,16 @@ from xairank.schema import GOOD
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"})
 
 
+def without_image_suffix(name: str) -> str:
+    """A name without the suffix of an image; other dots stay.
+
+    Example:
+        >>> without_image_suffix("crack/000.png"), without_image_suffix("crack/part.v2")
+        ('crack/000', 'crack/part.v2')
+    """
+    return name.removesuffix(Path(name).suffix) if Path(name).suffix.lower() in IMAGE_SUFFIXES else name
+
+
 class Pair(NamedTuple):
     """An image, its name without suffix, and its mask; None where it has none."""
 

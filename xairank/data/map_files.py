@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xairank.data.faults import Faults
-from xairank.data.files import entries
+from xairank.data.files import entries, without_image_suffix
 from xairank.errors import UserError
 
 Sign = Literal["as_is", "abs", "positive"]
@@ -99,7 +99,7 @@ def resize_map(values: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np
 def names_of(samples: pd.Series) -> dict[str, str]:
     """The sample that a file's name, without suffix, stands for: its key, or its stem where no other has it."""
     keys = [str(sample) for sample in samples]
-    plain = {key: str(Path(key).with_suffix("")) if Path(key).suffix else key for key in keys}
+    plain = {key: without_image_suffix(key) for key in keys}
     stems = Counter(Path(name).name for name in plain.values())
     names = {Path(name).name: key for key, name in plain.items() if stems[Path(name).name] == 1}
     names |= {f"test/{name}": key for key, name in plain.items()}  # the folder in MVTec's layout, which keys leave out

@@ -1,25 +1,29 @@
 """What a model predicted of each image, as a table that another tool wrote."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
 
+from xairank.data.files import without_image_suffix
 from xairank.data.map_files import names_of
 from xairank.errors import UserError
 
 COLUMNS = ("image", "predicted", "probability")
 
 
-def read_predictions(path: Path, samples: pd.Series) -> pd.DataFrame:
+def read_predictions(path: Path, samples: pd.Series, needed: Collection[str] | None = None) -> pd.DataFrame:
     """Reads a table of predictions.
 
     Args:
         path: A CSV file with the columns ``image``, ``predicted`` and, if wanted, ``probability`` in [0, 1] of the
             predicted class. An image is named as its map would be.
         samples: Keys of all samples.
+        needed: Keys of those that need a row; all by default.
 
     Returns:
-        A row a sample, in the order of ``samples``: ``predicted``, and ``probability``, NaN where it is not known.
+        A row a sample, in the order of ``samples``: ``predicted``, empty where there is no row, and ``probability``,
+        NaN where it is not known.
 
     Raises:
         UserError: The table cannot be read, a row names no image or an image again, or an image has no row.
@@ -29,17 +33,19 @@ def read_predictions(path: Path, samples: pd.Series) -> pd.DataFrame:
     found: dict[str, tuple[str, float]] = {}
     for number, row in enumerate(table.to_dict("records"), start=2):
         name = str(row["image"])
-        key = name if name in names else str(Path(name).with_suffix(""))
+        key = name if name in names else without_image_suffix(name)
         if key not in names:
             raise UserError(f"{path}, row {number}: {name} is no image of the data; name it as {samples.iloc[0]}")
         if names[key] in found:
             raise UserError(f"{path}, row {number}: {name} again; keep one row for each image")
         found[names[key]] = (str(row["predicted"]), _probability(path, number, row.get("probability", "")))
-    missing = [sample for sample in samples if sample not in found]
+    wanted = set(samples) if needed is None else needed
+    missing = [sample for sample in samples if sample in wanted and sample not in found]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise UserError(f"{path}: no row for {missing[0]}{more}; every image needs its predicted class")
-    return pd.DataFrame([found[sample] for sample in samples], columns=["predicted", "probability"])
+        raise UserError(f"{path}: no row for {missing[0]}{more}; every defect needs its predicted class")
+    unknown = ("", float("nan"))
+    return pd.DataFrame([found.get(sample, unknown) for sample in samples], columns=["predicted", "probability"])
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from xairank.experiment.scoring import Scored, exclusion_reasons, score_maps, to
 from xairank.files import expand_user
 from xairank.names import count
 from xairank.runs.folder import RunFolder
-from xairank.schema import EXCLUDED_COLUMNS, SCORE_COLUMNS
+from xairank.schema import EXCLUDED_COLUMNS, GOOD, SCORE_COLUMNS
 
 
 class FileMaps:
@@ -86,7 +86,8 @@ def describe_samples(data: DefectDataModule, predictions: object) -> pd.DataFram
     """
     table = data.table[["split", "sample", "case", "label"]].assign(predicted=data.table["label"], probability=np.nan)
     if predictions:
-        found = read_predictions(expand_user(str(predictions)), table["sample"])
+        needed = set(table["sample"][table["label"] != GOOD])
+        found = read_predictions(expand_user(str(predictions)), table["sample"], needed)
         table = table.assign(predicted=found["predicted"].to_numpy(), probability=found["probability"].to_numpy())
     else:
         print_line("Note: what the model predicted is not known, so every defect counts; predictions=FILE says it.")
