@@ -231,7 +231,8 @@ def test_a_truncated_file(saved, images, tmp_path, save, name):
     whole = path.read_bytes()
     for size in (*range(0, 600, 13), *range(600, len(whole) - 1, 211), len(whole) - 100):
         path.write_bytes(whole[:size])
-        assert refusal(path).startswith("is damaged or no file of weights; expected a whole state dict of tensors")
+        # A pickle that ends within the name of a class is taken for one of another class.
+        assert refusal(path).startswith(("is damaged or no file of weights; expected a whole state", "holds a pickled"))
 
 
 @pytest.mark.parametrize("name", ["mine.pth", "mine.safetensors", "mine.ckpt"])
