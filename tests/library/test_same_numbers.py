@@ -130,7 +130,7 @@ def test_other_images_of_one_s_own_are_all_tested(trained, monkeypatch, capsys):
             mask = "" if label == "good" else f"data/nuts/ground_truth/{label}/{path.stem}_mask.png"
             print(path, mask, label, sep=",", file=file)
     data = ["data=folder", "data.table=own.csv", "data.category=own"]
-    status, out, err = rank_command(
+    status, _, err = rank_command(
         monkeypatch, capsys, "model=run", f'model.path="{trained}"', *data, "name=own", "device=cpu"
     )
     assert status == 0, err

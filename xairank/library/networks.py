@@ -112,7 +112,7 @@ def rank(
         if data is None:
             names = _names(classes, adapted, images)
             found = _labels(labels, adapted, images, names)
-            samples = MemorySamples(images, masks, found)
+            samples = MemorySamples(images, masks, found, labelled=labels is not None)
         else:
             labelled = sorted(samples.table["label"].unique())
             names = list(classes) if classes is not None else labelled

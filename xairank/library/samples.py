@@ -29,13 +29,17 @@ class MemorySamples:
         masks: (N, H, W), true on the defect.
         labels: The class of each sample by name.
         distinct: Whether each sample is a case of its own; by default near-duplicates are one.
+        labelled: Whether the labels belong to the samples; False where they are what one network predicted, so that
+            those of another network are the same samples.
 
     Attributes:
         table: A row a sample: ``sample``, ``case``, ``label``, ``split``.
     """
 
-    def __init__(self, images: Tensor, masks: Tensor, labels: Sequence[str], *, distinct: bool = False) -> None:
-        self.images, self.masks = images, masks
+    def __init__(
+        self, images: Tensor, masks: Tensor, labels: Sequence[str], *, distinct: bool = False, labelled: bool = True
+    ) -> None:
+        self.images, self.masks, self._labelled = images, masks, labelled
         keys = [f"{number:04}" for number in range(len(images))]
         groups = np.arange(len(images)) if distinct else group_near_duplicates(np.stack(list(map(_thumbnail, images))))
         table = pd.DataFrame({"sample": keys, "label": list(labels), "split": TEST})
@@ -58,8 +62,9 @@ class MemorySamples:
             yield Batch(self.images[rows], self.masks[rows], torch.zeros(len(rows), dtype=torch.int64), rows)
 
     def fingerprint(self) -> str:
-        """SHA-256 (hexadecimal) of samples, cases, labels, pixels and masks."""
-        digest = hashlib.sha256(self.table.to_csv(index=False).encode())
+        """SHA-256 (hexadecimal) of samples, cases, labels if they have any, pixels and masks."""
+        table = self.table if self._labelled else self.table.drop(columns="label")
+        digest = hashlib.sha256(table.to_csv(index=False).encode())
         for part in (self.images, self.masks):
             digest.update(part.contiguous().numpy().data)
         return digest.hexdigest()
