@@ -61,24 +61,25 @@ def of_torchvision(name):
     return lambda: torchvision.models.get_model(name, weights=None, num_classes=len(CLASSES))
 
 
-# How it is built, the side of its images, their number, their type, and whether Captum's Grad-CAM at the same layer is
-# the same: that of tokens and of maps with channels last takes the mean of the gradient over other axes. At a kink of a
-# ReLU float32 gives other gradients than float64 from time to time; the transformers have none.
-NETWORKS = {
-    "torchvision resnet50": (of_torchvision("resnet50"), 96, 3, torch.float64, True),
-    "timm efficientnet_b0": (of_timm("efficientnet_b0"), 96, 3, torch.float64, True),
-    "timm convnext_atto": (of_timm("convnext_atto"), 96, 3, torch.float64, True),
-    "timm vit_small": (of_timm("vit_small_patch16_224"), 224, 2, torch.float32, False),
-    "timm swin_tiny": (of_timm("swin_tiny_patch4_window7_224"), 224, 2, torch.float32, False),
-    "transformers vit": (transformers_vit, 64, 3, torch.float32, False),
-    "one's own": (Odd, 64, 3, torch.float64, True),
+# How it is built, a seed with which no Grad-CAM is empty, and the side of its images. Those of convolutions are ranked
+# in float64: at a kink of a ReLU float32 gives another gradient from time to time, whoever computes it.
+CONVOLUTIONS = {
+    "torchvision resnet50": (of_torchvision("resnet50"), 0, 64),
+    "timm efficientnet_b0": (of_timm("efficientnet_b0"), 0, 64),
+    "timm convnext_atto": (of_timm("convnext_atto"), 0, 64),
+    "one's own": (Odd, 0, 64),
 }
+TRANSFORMERS = {
+    "timm vit_small": (of_timm("vit_small_patch16_224"), 2, 224),
+    "timm swin_tiny": (of_timm("swin_tiny_patch4_window7_224"), 7, 224),
+    "transformers vit": (transformers_vit, 2, 64),
+}
+NETWORKS = CONVOLUTIONS | TRANSFORMERS
 
 
-def build(name, seed=0):
+def build(make, seed=0):
     """A network as a user has it: in training mode, some weights frozen, gradients of the last step still there."""
     torch.manual_seed(seed)
-    make = Perceptron if name == "without a map" else NETWORKS[name][0]
     model = make().train()
     for number, parameter in enumerate(model.parameters()):
         parameter.requires_grad_(number % 2 == 0)

@@ -85,12 +85,13 @@ def rank(
         >>> sorted(ranking.table["method"])
         ['gradcam', 'integrated_gradients', 'saliency']
     """
-    models = [model] if isinstance(model, nn.Module) else list(model)
+    models = [model] if isinstance(model, nn.Module) else list(model) if isinstance(model, Iterable) else []
     if not models or not all(isinstance(one, nn.Module) for one in models):
         raise UserError(f"model: found {type(model).__name__}; expected a torch.nn.Module, or several in a list")
     config = _configuration(methods, metrics, metric, data)
     config["attribution"] |= {"batch_limit": batch_limit, "keep_maps": keep_maps}
     config["seed"] = seed
+    checked(config)
     made_methods = create_methods(config) if isinstance(methods, str) else dict(methods)
     made_metrics = create_metrics(config) if isinstance(metrics, str) else as_metrics(metrics)
     pl.seed_everything(seed, verbose=False)
@@ -134,7 +135,7 @@ def _configuration(methods: Methods, metrics: Metrics, metric: str | None, data:
     if not isinstance(metrics, str):
         config["evaluation"]["metrics"] = entries_of(metrics)
     choose_metric(config, metric)
-    return checked(config)
+    return config
 
 
 def choose_metric(config: Config, metric: str | None) -> None:
@@ -158,7 +159,7 @@ def _given(images: Any, masks: Any, labels: Any) -> tuple[Tensor, Tensor, Any]: 
             raise UserError("masks: missing; expected (images, height, width), or a data loader instead of images")
         images, masks, labels = gather(images)
     images = checked_images(images)
-    return images, checked_masks(masks, len(images), (images.shape[2], images.shape[3])), labels
+    return images, checked_masks(masks, (len(images), images.shape[2], images.shape[3])), labels
 
 
 def _logits(adapted: nn.Module, images: Tensor) -> Tensor:
@@ -167,9 +168,15 @@ def _logits(adapted: nn.Module, images: Tensor) -> Tensor:
 
 
 def _names(classes: Sequence[str] | None, adapted: nn.Module, images: Tensor) -> list[str]:
-    if classes is not None:
-        return [str(name) for name in classes]
-    return [f"class {number}" for number in range(_logits(adapted, images[:1]).shape[1])]
+    n_outputs = _logits(adapted, images[:1]).shape[1]
+    if classes is None:
+        return [f"class {number}" for number in range(n_outputs)]
+    if len(classes) != n_outputs:
+        raise UserError(
+            f"classes: found {len(classes)} names ({', '.join(map(str, classes))}), but the network gives {n_outputs} "
+            "logits; name each output in order"
+        )
+    return [str(name) for name in classes]
 
 
 def _labels(labels: Any, adapted: nn.Module, images: Tensor, names: list[str]) -> list[str]:  # noqa: ANN401

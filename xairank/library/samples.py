@@ -93,8 +93,12 @@ def checked_images(images: Any) -> Tensor:  # noqa: ANN401 - a tensor or an arra
     return found
 
 
-def checked_masks(masks: Any, count: int, size: tuple[int, int] | None) -> Tensor:  # noqa: ANN401
+def checked_masks(masks: Any, shape: tuple[int, int, int] | None = None) -> Tensor:  # noqa: ANN401
     """Masks (N, H, W) of zeros and one other value, as bool tensor on the host.
+
+    Args:
+        masks: A tensor or an array.
+        shape: Number and size of the images, where there are images.
 
     Raises:
         UserError: They are no such masks, or of another number or size than the images.
@@ -102,9 +106,10 @@ def checked_masks(masks: Any, count: int, size: tuple[int, int] | None) -> Tenso
     found = as_tensor("masks", masks)
     if found.ndim == 4 and found.shape[1] == 1:
         found = found[:, 0]
-    wanted = (count, *(size or found.shape[1:]))
-    if tuple(found.shape) != wanted:
-        raise UserError(f"masks: found shape {tuple(found.shape)}; expected {wanted}, a mask for each image")
+    if found.ndim != 3 or not found.numel():
+        raise UserError(f"masks: found shape {tuple(found.shape)}; expected (images, height, width)")
+    if shape and tuple(found.shape) != shape:
+        raise UserError(f"masks: found shape {tuple(found.shape)}; expected {shape}, a mask for each image")
     if len(found.unique()) > 2 or bool((found < 0).any()):
         raise UserError(
             f"masks: found {len(found.unique())} different values; expected 0 and one other, or bool; masks > 0.5 "
