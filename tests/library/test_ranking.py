@@ -1,5 +1,6 @@
 """A ranking as an object: what it says, what it saves, and what it takes in memory."""
 
+import copy
 import json
 import sys
 
@@ -287,6 +288,8 @@ def with_nan(images):
             "labels: found 2; expected one of class 0, class 1, or the index of an output ",
         ),
         (lambda i, m, y: (i, m, ["scratch"] * 12), "labels: found 'scratch'; expected one of class 0, class 1"),
+        (lambda i, m, y: (i, m, 3), "labels: found 3; expected 12, one for each image"),
+        (lambda i, m, y: (i, m * 1j, y), "masks: found Tensor; expected a tensor or an array (complex numbers have no"),
         (lambda i, m, y: (iter([]), None, None), "images: the data loader gives no batch"),
         (lambda i, m, y: ([i], None, None), "images: a batch is Tensor; expected (images, masks, labels)"),
         (lambda i, m, y: ([{"x": i, "y": y}], None, None), "images: a batch has x, y; expected images, masks and labe"),
@@ -302,6 +305,14 @@ def test_mistakes_are_one_line(given, change, message):
     [
         ({"classes": ["crack"]}, "classes: found 1 names (crack), but the network gives 2 logits"),
         ({"classes": ["a", "b", "c"]}, "classes: found 3 names (a, b, c), but the network gives 2 logits"),
+        ({"classes": ["a", "a"]}, "classes: found a twice; expected a name of its own for each output"),
+        ({"mean": 0.5}, "mean: found 0.5; expected three numbers, one a channel"),
+        ({"std": [0.1, 0.1, 0]}, "std: found [0.1, 0.1, 0]; expected three numbers, one a channel and above 0"),
+        ({"methods": {"mine": Saliency}}, "methods['mine']: found the class Saliency; expected an object that can be"),
+        ({"methods": {}}, "attribution.methods={} is not allowed"),
+        ({"metrics": {"mine": "iou"}}, "metrics['mine']: found str; expected an object that can be called"),
+        ({"metrics": {"mine": lambda maps, masks: 1.0}}, "evaluation.metrics.mine: gives float for 2 maps, expected"),
+        ({"metrics": {}}, "evaluation.metrics={} is not allowed"),
         ({"layer": "convolutoin"}, "layer=convolutoin: Tiny has no such layer; did you mean convolution"),
         ({"methods": "gradient"}, "attribution=gradient"),
         ({"metric": "topk"}, "ranking.metric"),
@@ -313,6 +324,50 @@ def test_mistakes_are_one_line(given, change, message):
 def test_mistakes_in_options_are_one_line(given, options, message):
     model, images, masks, _ = given
     assert refusal(xairank.rank, model, images, masks, **options).startswith(message)
+
+
+def test_networks_of_any_floating_type(given):
+    model, images, masks, _ = given
+    expected = scores(model, images, masks)
+    for dtype, images_dtype in ((torch.float64, torch.float32), (torch.float32, torch.float64)):
+        found = scores(copy.deepcopy(model).to(dtype), images.to(images_dtype), masks)
+        np.testing.assert_allclose(found, expected, atol=0.03)
+    for dtype in (torch.float16, torch.bfloat16):
+        assert scores(copy.deepcopy(model).to(dtype), images, masks).shape == expected.shape
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+class Brightness(nn.Module):
+    """A classifier without parameters."""
+
+    def forward(self, images):
+        return torch.stack([images.mean(dim=(1, 2, 3)), images.square().mean(dim=(1, 2, 3))], dim=1)
+
+
+class OneLogit(Tiny):
+    def forward(self, images):
+        return super().forward(images)[:, :1]
+
+
+class NoGradient(Tiny):
+    @torch.no_grad()
+    def forward(self, images):
+        return super().forward(images)
+
+
+def test_a_network_without_parameters(given):
+    assert len(scores(Brightness(), *given[1:3])) == COUNT
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (OneLogit, "the network gives one logit, with which every image is of the same class; expected a logit for"),
+        (NoGradient, "the model's logits have no gradient at the image, so that nothing can be explained"),
+    ],
+)
+def test_networks_that_cannot_be_ranked_are_one_line(given, network, message):
+    assert refusal(xairank.rank, network(), *given[1:3]).startswith(message)
 
 
 @pytest.mark.parametrize("model", [None, [], "resnet18", [Tiny(), None], torch.nn.functional.relu])
@@ -330,6 +385,11 @@ def test_what_is_no_network_is_one_line(given, model):
             "maps['a']: found shape (5, 32, 32); expected (12, heig",
         ),
         (lambda maps, masks: ({"a": maps["best"][0]}, masks), "maps['a']: found shape (32, 32); expected (12, height"),
+        (
+            lambda maps, masks: ({"a": maps["best"][:, :0]}, masks),
+            "maps['a']: found shape (12, 0, 32); expected (12, h",
+        ),
+        (lambda maps, masks: ({"a": maps["best"] * 1j}, masks), "maps['a']: found Tensor; expected a tensor or an ar"),
         (lambda maps, masks: ({"a": maps["best"] / 0}, masks), "maps['a']: the map of image 0 holds NaN or infinite"),
         (lambda maps, masks: (maps, masks[0, 0]), "masks: found shape (32,); expected (images, height, width)"),
         (lambda maps, masks: (maps, masks[:0]), "masks: found shape (0, 32, 32); expected"),

@@ -119,7 +119,7 @@ def _checked_maps(name: str, maps: Any, count: int, size: tuple[int, int], sign:
     found = as_tensor(key, maps).float()
     if found.ndim == 4 and found.shape[1] == 1:
         found = found[:, 0]
-    if found.ndim != 3 or len(found) != count:
+    if found.ndim != 3 or len(found) != count or not found.numel():
         raise UserError(
             f"{key}: found shape {tuple(found.shape)}; expected ({count}, height, width), a map for each mask; reduce "
             "the channels to one"

@@ -66,7 +66,7 @@ class MemorySamples:
         table = self.table if self._labelled else self.table.drop(columns="label")
         digest = hashlib.sha256(table.to_csv(index=False).encode())
         for part in (self.images, self.masks):
-            digest.update(part.contiguous().numpy().data)
+            digest.update(part.contiguous().view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
     def content(self) -> str:
@@ -124,7 +124,10 @@ def checked_labels(labels: Any, count: int, classes: Sequence[str]) -> list[str]
     Raises:
         UserError: Another number of labels, or one that is no class.
     """
-    plain = labels.tolist() if hasattr(labels, "tolist") else list(labels)
+    plain = labels.tolist() if hasattr(labels, "tolist") else labels
+    if not isinstance(plain, Iterable):
+        raise UserError(f"labels: found {plain!r}; expected {count}, one for each image")
+    plain = list(plain)
     if len(plain) != count:
         raise UserError(f"labels: found {len(plain)}; expected {count}, one for each image")
     unknown = [one for one in plain if one not in classes and one not in range(len(classes))]
@@ -172,7 +175,10 @@ def as_tensor(name: str, values: Any) -> Tensor:  # noqa: ANN401
     try:
         if isinstance(values, list | tuple) and values and isinstance(values[0], Tensor):
             values = torch.stack(list(values))
-        return torch.as_tensor(np.asarray(values) if not isinstance(values, Tensor) else values).detach().cpu()
+        found = torch.as_tensor(np.asarray(values) if not isinstance(values, Tensor) else values).detach().cpu()
+        if found.is_complex():
+            raise TypeError("complex numbers have no order")
+        return found
     except (TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:80]
         raise UserError(f"{name}: found {type(values).__name__}; expected a tensor or an array ({reason})") from None
