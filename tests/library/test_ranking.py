@@ -32,7 +32,7 @@ def study(seed=0):
     for number in range(COUNT):
         masks[number, number : number + 8, 10 : 18 + number % 3] = True
     noise = [torch.rand(COUNT, SIDE, SIDE, generator=generator) for _ in range(3)]
-    return {"worst": noise[0], "best": noise[1] + 0.8 * masks, "middle": noise[2] + 0.4 * masks}, masks
+    return {"awful": noise[0], "best": noise[1] + 0.8 * masks, "middle": noise[2] + 0.4 * masks}, masks
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def refusal(function, *arguments, **options):
 
 def test_the_table_is_sorted_best_first(ranking):
     table = ranking.table
-    assert table["method"].tolist() == ["best", "middle", "worst"]
+    assert table["method"].tolist() == ["best", "middle", "awful"]
     assert (table["score"].diff().dropna() < 0).all()
     assert (table["rank"].diff().dropna() > 0).all()
     assert table.columns[:2].tolist() == ["split", "method"]
@@ -109,7 +109,7 @@ def test_statistics_and_conclusion(ranking):
     assert len(statistics) >= 3
     found = ranking.conclusion
     assert found.startswith("Test: ")
-    assert found.lower().index("best") < found.lower().index("worst")
+    assert found.lower().index("best") < found.lower().index("awful")
     assert "0.05" in found or "chance" in found
 
 
@@ -117,7 +117,7 @@ def test_the_report_is_markdown(ranking):
     report = ranking.report()
     assert report.startswith("# Ranking of attribution methods\n\n")
     assert ranking.conclusion in report
-    for name in ("Best", "Middle", "Worst"):
+    for name in ("Best", "Middle", "Awful"):
         assert name in report
     assert report.count("\n|") > 6
     assert "Ranking" in ranking._repr_markdown_() or "|" in ranking._repr_markdown_()
