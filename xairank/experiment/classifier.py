@@ -128,8 +128,13 @@ def check_outputs(classes: Sequence[str], n_outputs: int) -> None:
     """Checks that each output has a name.
 
     Raises:
-        UserError: There are more or fewer.
+        UserError: There are more or fewer, or one alone, which is always the predicted one.
     """
+    if n_outputs == 1:
+        raise UserError(
+            "the network gives one logit, with which every image is of the same class; expected a logit for each "
+            "class; wrap the network so that it gives [-logit, logit]"
+        )
     if n_outputs != len(classes):
         raise UserError(
             f"model.classes: {len(classes)} names ({', '.join(classes)}), but the network gives {n_outputs} logits; "

@@ -74,7 +74,7 @@ def score_samples(
     Raises:
         UserError: A method or a metric gives values that cannot be ranked.
     """
-    device = next(model.parameters()).device
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     ranked = _ranked(model, batches, device, table, classes, excluded, advance)
     for samples in _gathered(ranked, model.batch_limit):
         # Left out after gathering, so that what remains is batched, and rounded, as in a run that was never stopped.

@@ -77,20 +77,20 @@ def rank_maps(
     config["attribution"]["keep_maps"] = keep_maps
     choose_metric(config, metric)
     made_metrics = create_metrics(config) if isinstance(metrics, str) else as_metrics(metrics)
-    first = as_tensor("masks", masks)
-    found_masks = checked_masks(masks, len(first), None)
+    found_masks = checked_masks(masks)
+    count = len(found_masks)
     size = (found_masks.shape[1], found_masks.shape[2])
-    ready = {str(name): _checked_maps(str(name), one, len(first), size, sign) for name, one in maps.items()}
-    names = _texts("labels", labels, len(first)) or ["defect"] * len(first)
-    shown = checked_images(images) if images is not None else torch.zeros(len(first), 3, *size)
-    if tuple(shown.shape[2:]) != size or len(shown) != len(first):
-        raise UserError(f"images: found shape {tuple(shown.shape)}; expected {(len(first), 3, *size)}, as the masks")
+    ready = {str(name): _checked_maps(str(name), one, count, size, sign) for name, one in maps.items()}
+    names = _texts("labels", labels, count) or ["defect"] * count
+    shown = checked_images(images) if images is not None else torch.zeros(count, 3, *size)
+    if tuple(shown.shape[2:]) != size or len(shown) != count:
+        raise UserError(f"images: found shape {tuple(shown.shape)}; expected {(count, 3, *size)}, as the masks")
     samples = MemorySamples(shown, found_masks, names, distinct=images is None)
     clock = Clock()
     place = tempfile.TemporaryDirectory(prefix="xairank-")
     folder = RunFolder(Path(place.name) / f"maps,seed={config['seed']}", checked(config), samples.fingerprint())
     folder.claim()
-    table = _described(samples, _texts("predicted", predicted, len(first)) or names)
+    table = _described(samples, _texts("predicted", predicted, count) or names)
     ranked = (table["reason"] == "").to_numpy()
     rows = torch.from_numpy(ranked)
     described = table[ranked].drop(columns="reason").reset_index(drop=True)
@@ -119,7 +119,7 @@ def _checked_maps(name: str, maps: Any, count: int, size: tuple[int, int], sign:
     found = as_tensor(key, maps).float()
     if found.ndim == 4 and found.shape[1] == 1:
         found = found[:, 0]
-    if found.ndim != 3 or len(found) != count:
+    if found.ndim != 3 or len(found) != count or not found.numel():
         raise UserError(
             f"{key}: found shape {tuple(found.shape)}; expected ({count}, height, width), a map for each mask; reduce "
             "the channels to one"

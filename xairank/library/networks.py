@@ -18,6 +18,7 @@ from xairank.experiment.clock import Clock
 from xairank.experiment.explaining import Samples
 from xairank.experiment.ranked import rank_classifier
 from xairank.experiment.scoring import predict_logits
+from xairank.experiment.trial import try_metrics
 from xairank.experiment.wiring import create_data, create_methods, create_metrics
 from xairank.library.configuration import Config, checked, composed, data_overrides, entries_of
 from xairank.library.ranking import Ranking
@@ -85,13 +86,16 @@ def rank(
         >>> sorted(ranking.table["method"])
         ['gradcam', 'integrated_gradients', 'saliency']
     """
-    models = [model] if isinstance(model, nn.Module) else list(model)
+    models = [model] if isinstance(model, nn.Module) else list(model) if isinstance(model, Iterable) else []
     if not models or not all(isinstance(one, nn.Module) for one in models):
         raise UserError(f"model: found {type(model).__name__}; expected a torch.nn.Module, or several in a list")
+    for name, values in (("mean", mean), ("std", std)):
+        _check_channels(name, values)
     config = _configuration(methods, metrics, metric, data)
     config["attribution"] |= {"batch_limit": batch_limit, "keep_maps": keep_maps}
     config["seed"] = seed
-    made_methods = create_methods(config) if isinstance(methods, str) else dict(methods)
+    checked(config)
+    made_methods = create_methods(config) if isinstance(methods, str) else as_methods(methods)
     made_metrics = create_metrics(config) if isinstance(metrics, str) else as_metrics(metrics)
     pl.seed_everything(seed, verbose=False)
     if data is not None:
@@ -103,16 +107,20 @@ def rank(
         images, masks, labels = _given(images, masks, labels)
         size = (images.shape[2], images.shape[3])
     place = tempfile.TemporaryDirectory(prefix="xairank-")
-    normalize = {"mean": None if mean is None else tuple(mean), "std": None if std is None else tuple(std)}
-    config["model"] |= {"layer": layer, "mean": mean and list(mean), "std": std and list(std)}
+    given = {"mean": mean, "std": std}
+    normalize = {name: None if some is None else tuple(map(float, some)) for name, some in given.items()}
+    config["model"] |= {"layer": layer, **{name: some and list(some) for name, some in normalize.items()}}
     for number, one in enumerate(models):
         config["model"] |= {"factory": type(one).__name__, "weights": f"network {number}" if len(models) > 1 else None}
         clock = Clock()
         adapted = adapt_in_words(one, layer, size, **normalize)
         if data is None:
-            names = _names(classes, adapted, images)
-            found = _labels(labels, adapted, images, names)
-            samples = MemorySamples(images, masks, found)
+            fitting = images.to(_dtype(one))
+            names = _names(classes, adapted, fitting)
+            found = _labels(labels, adapted, fitting, names)
+            samples = MemorySamples(fitting, masks, found, labelled=labels is not None)
+        elif _dtype(one) != torch.float32:
+            raise UserError(f"model: its weights are {_dtype(one)}, images in files float32; give model.float()")
         else:
             labelled = sorted(samples.table["label"].unique())
             names = list(classes) if classes is not None else labelled
@@ -134,19 +142,57 @@ def _configuration(methods: Methods, metrics: Metrics, metric: str | None, data:
     if not isinstance(metrics, str):
         config["evaluation"]["metrics"] = entries_of(metrics)
     choose_metric(config, metric)
-    return checked(config)
+    return config
 
 
 def choose_metric(config: Config, metric: str | None) -> None:
     """Sets the metric that decides: the one asked for, else the default one, else the first."""
     known = list(config["evaluation"]["metrics"])
     default = config["ranking"]["metric"]
-    config["ranking"]["metric"] = metric or (default if default in known else known[0])
+    config["ranking"]["metric"] = metric or (default if default in known else [*known, default][0])
+
+
+def as_methods(methods: Mapping[str, AttributionMethod]) -> dict[str, AttributionMethod]:
+    """Methods by name; a plain function is one too.
+
+    Raises:
+        UserError: One of them is neither.
+    """
+    _check_callable("methods", methods)
+    return dict(methods)
 
 
 def as_metrics(metrics: Mapping[str, Metric | Callable[[Tensor, Tensor], Tensor]]) -> dict[str, Metric]:
-    """Metrics by name; a plain function is one too."""
-    return {name: one if isinstance(one, Metric) else FunctionMetric(one) for name, one in metrics.items()}
+    """Metrics by name; a plain function is one too.
+
+    Raises:
+        UserError: One of them is neither, or gives something else than a number an image.
+    """
+    _check_callable("metrics", metrics)
+    made = {name: one if isinstance(one, Metric) else FunctionMetric(one) for name, one in metrics.items()}
+    try_metrics(made)
+    return made
+
+
+def _check_callable(what: str, entries: Mapping[str, object]) -> None:
+    for name, one in entries.items():
+        if isinstance(one, type) or not callable(one):
+            found = f"the class {one.__name__}" if isinstance(one, type) else type(one).__name__
+            raise UserError(f"{what}[{name!r}]: found {found}; expected an object that can be called, or a function")
+
+
+def _check_channels(name: str, values: Any) -> None:  # noqa: ANN401
+    plain = [float(one) for one in values] if isinstance(values, Iterable) else []
+    if values is not None and (len(plain) != 3 or (name == "std" and min(plain) <= 0)):
+        raise UserError(
+            f"{name}: found {values}; expected three numbers, one a channel{' and above 0' * (name == 'std')}"
+        )
+
+
+def _dtype(model: nn.Module) -> torch.dtype:
+    """The type in which a network computes: that of its weights."""
+    floating = (one.dtype for one in model.parameters() if one.is_floating_point())
+    return next(floating, torch.float32)
 
 
 def _given(images: Any, masks: Any, labels: Any) -> tuple[Tensor, Tensor, Any]:  # noqa: ANN401
@@ -158,7 +204,7 @@ def _given(images: Any, masks: Any, labels: Any) -> tuple[Tensor, Tensor, Any]: 
             raise UserError("masks: missing; expected (images, height, width), or a data loader instead of images")
         images, masks, labels = gather(images)
     images = checked_images(images)
-    return images, checked_masks(masks, len(images), (images.shape[2], images.shape[3])), labels
+    return images, checked_masks(masks, (len(images), images.shape[2], images.shape[3])), labels
 
 
 def _logits(adapted: nn.Module, images: Tensor) -> Tensor:
@@ -167,9 +213,18 @@ def _logits(adapted: nn.Module, images: Tensor) -> Tensor:
 
 
 def _names(classes: Sequence[str] | None, adapted: nn.Module, images: Tensor) -> list[str]:
-    if classes is not None:
-        return [str(name) for name in classes]
-    return [f"class {number}" for number in range(_logits(adapted, images[:1]).shape[1])]
+    n_outputs = _logits(adapted, images[:1]).shape[1]
+    if classes is None:
+        return [f"class {number}" for number in range(n_outputs)]
+    if len(classes) != n_outputs:
+        raise UserError(
+            f"classes: found {len(classes)} names ({', '.join(map(str, classes))}), but the network gives {n_outputs} "
+            "logits; name each output in order"
+        )
+    names = [str(name) for name in classes]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserError(f"classes: found {twice[0]} twice; expected a name of its own for each output")
+    return names
 
 
 def _labels(labels: Any, adapted: nn.Module, images: Tensor, names: list[str]) -> list[str]:  # noqa: ANN401

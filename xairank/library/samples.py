@@ -29,13 +29,17 @@ class MemorySamples:
         masks: (N, H, W), true on the defect.
         labels: The class of each sample by name.
         distinct: Whether each sample is a case of its own; by default near-duplicates are one.
+        labelled: Whether the labels belong to the samples; False where they are what one network predicted, so that
+            those of another network are the same samples.
 
     Attributes:
         table: A row a sample: ``sample``, ``case``, ``label``, ``split``.
     """
 
-    def __init__(self, images: Tensor, masks: Tensor, labels: Sequence[str], *, distinct: bool = False) -> None:
-        self.images, self.masks = images, masks
+    def __init__(
+        self, images: Tensor, masks: Tensor, labels: Sequence[str], *, distinct: bool = False, labelled: bool = True
+    ) -> None:
+        self.images, self.masks, self._labelled = images, masks, labelled
         keys = [f"{number:04}" for number in range(len(images))]
         groups = np.arange(len(images)) if distinct else group_near_duplicates(np.stack(list(map(_thumbnail, images))))
         table = pd.DataFrame({"sample": keys, "label": list(labels), "split": TEST})
@@ -58,10 +62,11 @@ class MemorySamples:
             yield Batch(self.images[rows], self.masks[rows], torch.zeros(len(rows), dtype=torch.int64), rows)
 
     def fingerprint(self) -> str:
-        """SHA-256 (hexadecimal) of samples, cases, labels, pixels and masks."""
-        digest = hashlib.sha256(self.table.to_csv(index=False).encode())
+        """SHA-256 (hexadecimal) of samples, cases, labels if they have any, pixels and masks."""
+        table = self.table if self._labelled else self.table.drop(columns="label")
+        digest = hashlib.sha256(table.to_csv(index=False).encode())
         for part in (self.images, self.masks):
-            digest.update(part.contiguous().numpy().data)
+            digest.update(part.contiguous().view(torch.uint8).numpy().data)
         return digest.hexdigest()
 
     def content(self) -> str:
@@ -88,8 +93,12 @@ def checked_images(images: Any) -> Tensor:  # noqa: ANN401 - a tensor or an arra
     return found
 
 
-def checked_masks(masks: Any, count: int, size: tuple[int, int] | None) -> Tensor:  # noqa: ANN401
+def checked_masks(masks: Any, shape: tuple[int, int, int] | None = None) -> Tensor:  # noqa: ANN401
     """Masks (N, H, W) of zeros and one other value, as bool tensor on the host.
+
+    Args:
+        masks: A tensor or an array.
+        shape: Number and size of the images, where there are images.
 
     Raises:
         UserError: They are no such masks, or of another number or size than the images.
@@ -97,9 +106,10 @@ def checked_masks(masks: Any, count: int, size: tuple[int, int] | None) -> Tenso
     found = as_tensor("masks", masks)
     if found.ndim == 4 and found.shape[1] == 1:
         found = found[:, 0]
-    wanted = (count, *(size or found.shape[1:]))
-    if tuple(found.shape) != wanted:
-        raise UserError(f"masks: found shape {tuple(found.shape)}; expected {wanted}, a mask for each image")
+    if found.ndim != 3 or not found.numel():
+        raise UserError(f"masks: found shape {tuple(found.shape)}; expected (images, height, width)")
+    if shape and tuple(found.shape) != shape:
+        raise UserError(f"masks: found shape {tuple(found.shape)}; expected {shape}, a mask for each image")
     if len(found.unique()) > 2 or bool((found < 0).any()):
         raise UserError(
             f"masks: found {len(found.unique())} different values; expected 0 and one other, or bool; masks > 0.5 "
@@ -114,7 +124,10 @@ def checked_labels(labels: Any, count: int, classes: Sequence[str]) -> list[str]
     Raises:
         UserError: Another number of labels, or one that is no class.
     """
-    plain = labels.tolist() if hasattr(labels, "tolist") else list(labels)
+    plain = labels.tolist() if hasattr(labels, "tolist") else labels
+    if not isinstance(plain, Iterable):
+        raise UserError(f"labels: found {plain!r}; expected {count}, one for each image")
+    plain = list(plain)
     if len(plain) != count:
         raise UserError(f"labels: found {len(plain)}; expected {count}, one for each image")
     unknown = [one for one in plain if one not in classes and one not in range(len(classes))]
@@ -162,7 +175,10 @@ def as_tensor(name: str, values: Any) -> Tensor:  # noqa: ANN401
     try:
         if isinstance(values, list | tuple) and values and isinstance(values[0], Tensor):
             values = torch.stack(list(values))
-        return torch.as_tensor(np.asarray(values) if not isinstance(values, Tensor) else values).detach().cpu()
+        found = torch.as_tensor(np.asarray(values) if not isinstance(values, Tensor) else values).detach().cpu()
+        if found.is_complex():
+            raise TypeError("complex numbers have no order")
+        return found
     except (TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:80]
         raise UserError(f"{name}: found {type(values).__name__}; expected a tensor or an array ({reason})") from None

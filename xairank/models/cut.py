@@ -49,10 +49,11 @@ class Traced(Cut):
         super().__init__()
         self.layer = layer
         tracer = _Tracer(network.get_submodule(layer.name))
-        graph = tracer.trace(network)
-        if tracer.cut is None:
-            raise ValueError(f"{layer.name} is not in the traced graph")
-        self.first, self.second = _split(network, graph, tracer.cut)
+        with _without_constants(network):
+            graph = tracer.trace(network)
+            if tracer.cut is None:
+                raise ValueError(f"{layer.name} is not in the traced graph")
+            self.first, self.second = _split(network, graph, tracer.cut)
 
     def before(self, images: Tensor) -> tuple[Any, ...]:
         """Images (B, 3, H, W) -> the feature map, prefix tokens if any, and what else crosses the cut."""
@@ -125,6 +126,17 @@ class _Tracer(fx.Tracer):
             first = output[0] if isinstance(output, tuple) else output
             self.cut = first.node if isinstance(first, fx.Proxy) else None
         return output
+
+
+@contextmanager
+def _without_constants(network: nn.Module) -> Iterator[None]:
+    """Takes back what tracing leaves on a network: an attribute for each constant tensor, which a graph copies."""
+    own = set(vars(network))
+    try:
+        yield
+    finally:
+        for name in set(vars(network)) - own:
+            delattr(network, name)
 
 
 def _split(network: nn.Module, graph: fx.Graph, cut: fx.Node) -> tuple[fx.GraphModule, fx.GraphModule]:

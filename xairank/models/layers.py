@@ -76,6 +76,11 @@ def find_feature_layer(model: nn.Module, images: Tensor, name: str | None) -> Fe
     layers = {key: module for key, module in modules.items() if not isinstance(module, nn.Linear)}
     with recorded_outputs(layers if name is None else {name: modules[name]}) as calls:
         logits = _logits(model, images)
+    if not logits.requires_grad:
+        raise UserError(
+            "the model's logits have no gradient at the image, so that nothing can be explained: it computes them "
+            "under torch.no_grad, or with whole numbers"
+        )
     if name is not None:
         return _named_layer(name, [output for _, output in calls], images)
     return _last_layer(calls, logits, images)
