@@ -128,3 +128,9 @@ def loaded(paths, size):
         images.append(torch.from_numpy(pixels.copy()).permute(2, 0, 1) / 255)
         masks.append(torch.from_numpy(inside))
     return torch.stack(images), torch.stack(masks)
+
+
+def named(name):
+    """One of ``NETWORKS`` by name, for a command that builds it."""
+    make, seed, _ = NETWORKS[name]
+    return build(make, seed)

@@ -1,7 +1,7 @@
 """One run that trains nothing: the methods are ranked for a network that exists, or the maps that exist."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -108,9 +108,16 @@ def _rank_maps(folder: RunFolder, data: DefectDataModule, metrics: Mapping[str, 
     folder.claim()
     scores, excluded = score_map_files(folder, data, maps, metrics)
     clock.stop("scoring")
-    methods = {name: MethodFacts(display_name(name)) for name in maps.methods}
+    methods = describe_maps(folder.config, maps.methods)
     record = {"classes": data.classes, "network": folder.weights, **describe_environment(torch.device("cpu"))}
     finish_ranking(folder, data, scores, excluded, methods, metrics, record, clock)
+
+
+def describe_maps(config: Mapping[str, Any], names: Iterable[str]) -> dict[str, MethodFacts]:
+    """What maps are called and how they are drawn: as the method of the configuration that has their name, if any."""
+    known = describe_methods(create_methods(config))
+    plain = {name: MethodFacts(display_name(name)) for name in names}
+    return {name: MethodFacts(known[name].label, known[name].color) if name in known else plain[name] for name in plain}
 
 
 def finish_ranking(

@@ -17,17 +17,16 @@ from xairank.errors import UserError
 from xairank.experiment.clock import Clock
 from xairank.experiment.environment import describe_environment
 from xairank.experiment.explaining import with_run
-from xairank.experiment.ranked import finish_ranking
+from xairank.experiment.ranked import describe_maps, finish_ranking
 from xairank.experiment.scoring import exclusion_reasons, score_maps, to_maps
 from xairank.experiment.wiring import create_metrics
 from xairank.library.configuration import checked, composed, entries_of
 from xairank.library.networks import Metrics, as_metrics, choose_metric
 from xairank.library.ranking import Ranking
 from xairank.library.samples import MemorySamples, as_tensor, checked_images, checked_masks
-from xairank.names import display_name
 from xairank.runs.folder import RunFolder
 from xairank.runs.maps import write_maps
-from xairank.schema import EXCLUDED_COLUMNS, SCORE_COLUMNS, MethodFacts
+from xairank.schema import EXCLUDED_COLUMNS, SCORE_COLUMNS
 
 
 def rank_maps(
@@ -105,7 +104,7 @@ def rank_maps(
         samples,
         with_run(config, scores, [*SCORE_COLUMNS, *made_metrics]),
         with_run(config, [excluded], EXCLUDED_COLUMNS),
-        {name: MethodFacts(display_name(name)) for name in ready},
+        describe_maps(config, ready),
         made_metrics,
         {"classes": sorted(set(names)), "network": None, **describe_environment(torch.device("cpu"))},
         clock,
