@@ -21,7 +21,7 @@ def test_the_list_names_every_module_that_can_be_run():
     modules = pkgutil.iter_modules(xairank.__path__, "xairank.")
     packages = {module.name for module in modules if module.ispkg}
     runnable = {name for name in packages if "__main__" in {m.name for m in pkgutil.iter_modules(_folder(name))}}
-    assert set(NAMES) == runnable | {"xairank.train", "xairank.explain"}
+    assert set(NAMES) == runnable | {"xairank.train", "xairank.rank", "xairank.explain"}
     assert run("xairank").stdout.strip() == COMMANDS
 
 

@@ -58,7 +58,7 @@ def test_every_key_has_a_rule_and_every_rule_a_key(synthetic):
 
 @pytest.fixture(scope="module")
 def explaining():
-    return composed("model=timm", "model.name=resnet18", "images=parts", command="explain")
+    return composed("model=timm", "model.name=resnet18", "model.weights=mine.pth", "images=parts", command="explain")
 
 
 def test_every_key_of_explain_has_a_rule_and_every_rule_a_key(explaining):

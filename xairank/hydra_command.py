@@ -87,9 +87,11 @@ def _quoted(override: str) -> str:
     A comma stands between several paths, unless a path with the comma exists.
     """
     key, equals, value = override.partition("=")
-    if key.lstrip("+") not in PATHS or not re.search(r"[=\[\](){} ]", value) or re.match(r"[\"'$\[]", value):
+    is_one = "," in value and Path(value).exists()
+    odd = is_one or re.search(r"[=\[\](){} ]", value)
+    if key.lstrip("+") not in PATHS or not odd or re.match(r"[\"'$\[]", value):
         return override
-    parts = [value] if Path(value).exists() else value.split(",")
+    parts = [value] if is_one else value.split(",")
     return f"{key}{equals}" + ",".join(f'"{part}"' for part in parts)
 
 

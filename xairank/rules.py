@@ -161,6 +161,7 @@ RANK_RULES: dict[str, Rule] = (
         "maps": _optional(_TEXT),
         "maps_sign": _optional(_choice("as_is", "abs", "positive")),
         "predictions": _optional(_TEXT),
+        "trained": Rule("null; it is filled in", lambda value: value is None or isinstance(value, Mapping)),
     }
 )
 
@@ -191,7 +192,7 @@ EXPLAIN_RULES: dict[str, Rule] = (
 RULES = {"train": TRAIN_RULES, "rank": RANK_RULES, "explain": EXPLAIN_RULES}
 
 # Mappings whose keys are free: their own rule covers them.
-FREE = ("data.synthetic.defects", "attribution.methods", "evaluation.metrics", "logger", "model.arguments")
+FREE = ("data.synthetic.defects", "attribution.methods", "evaluation.metrics", "logger", "model.arguments", "trained")
 
 
 def command_of(config: Mapping[str, Any]) -> str:

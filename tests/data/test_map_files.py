@@ -89,7 +89,7 @@ def test_what_is_no_map_is_named(tmp_path, name, values, message):
 def test_a_pickle_is_never_loaded(tmp_path):
     path = tmp_path / "a.npy"
     np.save(path, np.array([{"a": 1}], dtype=object))
-    with pytest.raises(UserError, match="cannot be read as a map"):
+    with pytest.raises(UserError, match="not an array of numbers"):
         read_map(path, (8, 8))
 
 
@@ -97,7 +97,7 @@ def test_a_pickle_is_never_loaded(tmp_path):
 @pytest.mark.parametrize("name", ["a.npy", "a.npz", "a.png", "a.tif"])
 def test_a_damaged_file_is_named(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match="cannot be read as a map"):
+    with pytest.raises(UserError, match=r"(cannot be read as a map|not an array of numbers)"):
         read_map(tmp_path / name, (8, 8))
 
 

@@ -103,7 +103,9 @@ def names_of(samples: pd.Series) -> dict[str, str]:
     stems = Counter(Path(name).name for name in plain.values())
     names = {Path(name).name: key for key, name in plain.items() if stems[Path(name).name] == 1}
     names |= {f"test/{name}": key for key, name in plain.items()}  # the folder in MVTec's layout, which keys leave out
-    return names | {name: key for key, name in plain.items()}
+    whole = Counter(plain.values())
+    names |= {name: key for key, name in plain.items() if whole[name] == 1}
+    return names | {key: key for key in keys}  # of two images that differ in suffix alone, a map has the whole name
 
 
 def _index_method(folder: Path, names: Mapping[str, str], needed: Collection[str], faults: Faults) -> dict[str, Path]:

@@ -38,7 +38,7 @@ def read_predictions(path: Path, samples: pd.Series, needed: Collection[str] | N
             raise UserError(f"{path}, row {number}: {name} is no image of the data; name it as {samples.iloc[0]}")
         if names[key] in found:
             raise UserError(f"{path}, row {number}: {name} again; keep one row for each image")
-        found[names[key]] = (str(row["predicted"]), _probability(path, number, row.get("probability", "")))
+        found[names[key]] = (str(row["predicted"]).strip(), _probability(path, number, row.get("probability", "")))
     wanted = set(samples) if needed is None else needed
     missing = [sample for sample in samples if sample in wanted and sample not in found]
     if missing:

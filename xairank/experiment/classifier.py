@@ -60,6 +60,12 @@ def hash_state(network: nn.Module) -> str:
     return digest.hexdigest()
 
 
+def weights_type(network: nn.Module) -> torch.dtype:
+    """The type in which a network computes: that of its weights."""
+    floating = (one.dtype for one in network.parameters() if one.is_floating_point())
+    return next(floating, torch.float32)
+
+
 def load_classifier(config: Config, labels: Iterable[str], device: torch.device) -> Classifier:
     """The network that ``model`` names, on its device.
 
@@ -83,6 +89,11 @@ def load_classifier(config: Config, labels: Iterable[str], device: torch.device)
         unused = load_weights(network, options, expand_user(options["weights"]))
         if unused:
             print_line(f"Note: of model.weights, {len(unused)} tensors are not the network's, such as {unused[0]}.")
+    if (kind := weights_type(network)) != torch.float32:
+        raise UserError(
+            f"model.{'factory' if options['factory'] else 'name'}: gives weights of {kind}, images are float32; let it "
+            "return model.float()"
+        )
     mean, std = normalization(network, options)
     size = config["data"]["image_size"]
     try:
@@ -124,8 +135,8 @@ def check_labels(classes: Sequence[str], labels: Sequence[str], where: str) -> N
         )
 
 
-def check_outputs(classes: Sequence[str], n_outputs: int) -> None:
-    """Checks that each output has a name.
+def check_outputs(classes: Sequence[str], n_outputs: int, key: str) -> None:
+    """Checks that each output has a name, given by ``key``.
 
     Raises:
         UserError: There are more or fewer, or one alone, which is always the predicted one.
@@ -137,35 +148,40 @@ def check_outputs(classes: Sequence[str], n_outputs: int) -> None:
         )
     if n_outputs != len(classes):
         raise UserError(
-            f"model.classes: {len(classes)} names ({', '.join(classes)}), but the network gives {n_outputs} logits; "
-            "name each output in order, model.classes=[...]"
+            f"{key}: {len(classes)} names ({', '.join(classes)}), but the network gives {n_outputs} logits; name each "
+            f"output in order, {key}=[...]"
         )
 
 
-def check_order(classes: Sequence[str], labels: Sequence[str], predicted: Sequence[str]) -> None:
+def check_order(classes: Sequence[str], labels: Sequence[str], predicted: Sequence[str], key: str) -> None:
     """Suspects names in another order than the outputs: another one would make most images right.
+
+    At least two classes with images must change places, and most images of each of them fit the new one: a network that
+    takes defects for good parts errs, its names do not.
 
     Args:
         classes: Names of the outputs.
         labels: The true class of each image.
         predicted: The predicted one.
+        key: What names the classes, for the message.
 
     Raises:
         UserError: The order is very likely wrong; names the one that fits.
     """
     places = {name: number for number, name in enumerate(classes)}
-    confusion = np.zeros((len(classes), len(classes)))
+    confusion = np.zeros((len(classes), len(classes)))  # outputs by true classes
     np.add.at(confusion, ([places[name] for name in predicted], [places[name] for name in labels]), 1)
-    right = np.trace(confusion)
     # Classes without an image stay where they are.
-    outputs, names = linear_sum_assignment(confusion + 1e-6 * np.eye(len(classes)), maximize=True)
-    best = confusion[outputs, names].sum()
-    total = len(labels)
-    if total >= _FEWEST and (best - right) / total > _GAIN and best / total > _MOST:
-        order = ",".join(classes[names[list(outputs).index(output)]] for output in range(len(classes)))
+    _, fitting = linear_sum_assignment(confusion.T + 1e-6 * np.eye(len(classes)), maximize=True)
+    counts, found = confusion.sum(axis=0), confusion[fitting, np.arange(len(classes))]
+    moved = (fitting != np.arange(len(classes))) & (counts > 0)
+    right, best, total = np.trace(confusion), found.sum(), len(labels)
+    clear = total >= _FEWEST and (best - right) / total > _GAIN and best / total > _MOST
+    if clear and moved.sum() > 1 and (found[moved] > counts[moved] / 2).all():
+        order = ",".join(classes[name] for name in np.argsort(fitting))
         raise UserError(
-            f"model.classes: in this order {right:.0f} of {total} images are classified correctly, as [{order}] "
-            f"{best:.0f} would be; give the names in the order of the outputs"
+            f"{key}: in this order {right:.0f} of {total} images are classified correctly, as [{order}] {best:.0f} "
+            "would be; give the names in the order of the outputs"
         )
 
 

@@ -128,7 +128,7 @@ def _frozen(
     limit = config["attribution"]["batch_limit"]
     limit = default_batch_limit(classifier.device) if limit == "auto" else int(limit)
     first = _as_tensor([folder.read_seen(images[0].key)]).to(classifier.device)
-    check_outputs(classifier.classes, predict_logits(classifier.network, first).shape[1])
+    check_outputs(classifier.classes, predict_logits(classifier.network, first).shape[1], "model.classes")
     return freeze(cast(Model, classifier.network), first, batch_limit=limit)
 
 

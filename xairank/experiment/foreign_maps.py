@@ -13,6 +13,7 @@ from xairank.data.datamodule import Batch, DefectDataModule
 from xairank.data.faults import Faults
 from xairank.data.map_files import MapFiles, Sign, index_maps, read_map
 from xairank.data.predictions import read_predictions
+from xairank.errors import UserError
 from xairank.evaluation import Metric
 from xairank.experiment.explaining import Parts, no_maps, with_run
 from xairank.experiment.scoring import Scored, exclusion_reasons, score_maps, to_maps
@@ -89,6 +90,12 @@ def describe_samples(data: DefectDataModule, predictions: object) -> pd.DataFram
         needed = set(table["sample"][table["label"] != GOOD])
         found = read_predictions(expand_user(str(predictions)), table["sample"], needed)
         table = table.assign(predicted=found["predicted"].to_numpy(), probability=found["probability"].to_numpy())
+        classes = sorted(set(table["label"]))
+        if not set(table["predicted"]) & set(classes):
+            raise UserError(
+                f"{predictions}: predicts {found['predicted'][0]} and no class of the data; expected "
+                f"{', '.join(classes)}, as the data calls them"
+            )
     else:
         print_line("Note: what the model predicted is not known, so every defect counts; predictions=FILE says it.")
     assert data.samples is not None

@@ -102,10 +102,10 @@ def plan(
             raise UserError(composition_message(error, config_name)) from None
         own = [str(one.input_line) for one in parsed if one.is_hydra_override()]
         composed = functools.cache(lambda texts: compose(config_name, [*texts, *own]))
-        return [_job(job, composed) for job in jobs]
+        return [_job(job, composed, config_name) for job in jobs]
 
 
-def _job(overrides: Sequence[str], composed: Callable[[tuple[str, ...]], DictConfig]) -> Job:
+def _job(overrides: Sequence[str], composed: Callable[[tuple[str, ...]], DictConfig], config_name: str) -> Job:
     """A job; those that differ in the seed alone are composed once, which takes a fifth of a second."""
     seeds = [text for text in overrides if re.fullmatch(r"seed=\d+", text)]
     try:
@@ -116,7 +116,7 @@ def _job(overrides: Sequence[str], composed: Callable[[tuple[str, ...]], DictCon
     except UserError as error:
         return Job(tuple(overrides), None, str(error))
     except (HydraException, OmegaConfBaseException) as error:
-        return Job(tuple(overrides), None, composition_message(error))
+        return Job(tuple(overrides), None, composition_message(error, config_name))
 
 
 def check_jobs(jobs: Sequence[Job]) -> None:
@@ -126,13 +126,15 @@ def check_jobs(jobs: Sequence[Job]) -> None:
         UserError: Every run that is not complete makes the same mistake.
     """
     _check_folders(jobs)
-    mistakes = set()
+    mistakes = []
     for mistake in _mistakes(jobs):
         if not mistake:
             return
-        mistakes.add(mistake)
-    if len(mistakes) == 1:
-        raise UserError(f"{mistakes.pop()} (all {len(jobs)} runs of the sweep)" if len(jobs) > 1 else mistakes.pop())
+        mistakes.append(mistake)
+    if len(set(mistakes)) == 1:
+        which = "all" if len(mistakes) == len(jobs) else "the other"
+        many = f" ({which} {len(mistakes)} runs of the sweep)" if len(mistakes) > 1 else ""
+        raise UserError(mistakes[0] + many)
 
 
 def _check_folders(jobs: Sequence[Job]) -> None:

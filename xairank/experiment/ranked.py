@@ -24,9 +24,11 @@ from xairank.experiment.clock import Clock
 from xairank.experiment.environment import describe_environment
 from xairank.experiment.explaining import Parts, Samples, explain_run, no_maps
 from xairank.experiment.foreign_maps import FileMaps, score_map_files
+from xairank.experiment.ranked_config import read_run
 from xairank.experiment.scoring import predict_logits
 from xairank.experiment.summary import print_run
 from xairank.experiment.wiring import create_data, create_methods, create_metrics
+from xairank.files import expand_user
 from xairank.names import display_name
 from xairank.runs.folder import RunFolder
 from xairank.schema import MethodFacts, to_record
@@ -49,12 +51,37 @@ def rank_run(folder: RunFolder) -> None:
     else:
         methods, device = create_methods(config), choose_device(config["device"])
         data = create_data(config)
+        _check_data_of_training(config, data)
         clock.stop("data")
         classifier = load_classifier(config, data.classes, device)
         clock.stop("network")
         rank_classifier(folder, classifier, data, methods, metrics, clock)
     print_run(console, folder)
     print_line(f"Results: {folder.path}")
+
+
+def _check_data_of_training(config: Mapping[str, Any], data: DefectDataModule) -> None:
+    """That a run's images are still those it was trained on, as the folds say which of them it has not seen."""
+    if config["model"]["source"] != "run":
+        return
+    path = expand_user(config["model"]["path"])
+    trained = read_run(path)
+    keys = ("category", "image_size", "crop", "mask_threshold")
+    if any(config["data"][key] != trained.config["data"][key] for key in keys):
+        return
+    if data.content() != trained.record.get("images", data.content()):
+        raise UserError(
+            f"model.path={path}: was trained on other images or masks than data.category={config['data']['category']} "
+            "has now, so that which of them it has not seen is not known; restore them, or give these another name, "
+            "data.category=NAME, by which all of them are test images"
+        )
+
+
+def is_outdated(folder: RunFolder) -> bool:
+    """Whether the network of a complete run, which code alone makes, has changed since."""
+    record = folder.record
+    classifier = load_classifier(folder.config, record["classes"], torch.device("cpu"))
+    return classifier.content() != record["network"]
 
 
 def rank_classifier(
@@ -64,6 +91,7 @@ def rank_classifier(
     methods: Mapping[str, AttributionMethod],
     metrics: Mapping[str, Metric],
     clock: Clock,
+    classes_key: str = "model.classes",
 ) -> None:
     """Explains and scores what a network classifies correctly; leaves a complete run folder.
 
@@ -71,7 +99,7 @@ def rank_classifier(
         UserError: What only the user can fix.
     """
     config, keep_maps = folder.config, folder.config["attribution"]["keep_maps"]
-    check_classifier(classifier, data)
+    check_classifier(classifier, data, classes_key)
     suited = suited_methods(methods, classifier)
     fingerprint = data.fingerprint()
     folder.claim()
@@ -171,7 +199,7 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def check_classifier(classifier: Classifier, data: Samples) -> None:
+def check_classifier(classifier: Classifier, data: Samples, key: str) -> None:
     """Predicts all images once, before hours of explaining: is there a name for each output, and the right one?
 
     Raises:
@@ -184,7 +212,7 @@ def check_classifier(classifier: Classifier, data: Samples) -> None:
         for split in data.splits:
             for batch in data.evaluation_dataloader(split):
                 logits = predict_logits(classifier.network, batch.images.to(classifier.device))
-                check_outputs(classifier.classes, logits.shape[1])
+                check_outputs(classifier.classes, logits.shape[1], key)
                 rows = data.table.iloc[batch.rows.numpy()]
                 if not bool(logits.isfinite().all()):
                     sample = rows["sample"].iloc[int((~logits.isfinite()).any(dim=1).nonzero()[0])]
@@ -195,7 +223,7 @@ def check_classifier(classifier: Classifier, data: Samples) -> None:
                 labels += rows["label"].tolist()
                 predicted += [classifier.classes[index] for index in logits.argmax(dim=1).tolist()]
                 bar.advance(task, len(batch.rows))
-    check_order(classifier.classes, labels, predicted)
+    check_order(classifier.classes, labels, predicted, key)
 
 
 def suited_methods(methods: Mapping[str, AttributionMethod], classifier: Classifier) -> dict[str, AttributionMethod]:

@@ -3,7 +3,7 @@
 Nothing heavy is imported here: a sweep of checkpoints is planned in a second.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ import yaml
 from xairank.errors import UserError
 from xairank.files import expand_user, hash_folder, sha256
 from xairank.runs.folder import RunFolder
+from xairank.runs.identity import determining
 
 Config = dict[str, Any]
-# What the network sees, and which images it was trained on: those of its training, unless an override says otherwise.
-_VIEW = ("image_size", "crop")
+_SPLIT = ("fold", "n_folds", "split_seed")
 _PLACES = ("root", "table", "images", "masks", "synthetic", "download")
 
 
@@ -34,15 +34,32 @@ def complete_ranking(config: Config, overrides: Iterable[str]) -> Config:
         return config
     given = keys_of(overrides)
     trained = read_run(expand_user(config["model"]["path"])).config
-    data = dict(config["data"])
-    elsewhere = "data" in given or any(f"data.{key}" in given for key in ("root", "table", "images", "category"))
-    for key, value in trained["data"].items():
-        if f"data.{key}" not in given and (not elsewhere or key in _VIEW) and key in data:
-            data[key] = value
-    completed = {**config, "data": data}
+    # What was trained is part of what is ranked: runs of other trainings do not count as repetitions of one.
+    own = {key: value for key, value in determining(trained).items() if key.partition(".")[0] in ("model", "trainer")}
+    completed = {
+        **config,
+        "data": _data_of_training(config["data"], trained["data"], given),
+        "trained": own,
+    }
     for section in ("attribution", "evaluation", "ranking", "seed"):
         if not any(key.partition(".")[0] == section for key in given):
             completed[section] = trained[section]
+    return completed
+
+
+def _data_of_training(data: Config, trained: Config, given: Collection[str]) -> Config:
+    """The training's data and split, in the place that is given, if any; another category is other data.
+
+    Of other data only the view is that of the training, and all images are test images unless a fold is given.
+    """
+    other = "data.category" in given and data["category"] != trained["category"]
+    moved = other or "data" in given or any(f"data.{key}" in given for key in _PLACES)
+    kept = {*(_PLACES if moved else ()), *(_SPLIT if other else ())}
+    completed = {
+        key: value if f"data.{key}" in given or key in kept else trained.get(key, value) for key, value in data.items()
+    }
+    if {"data.images", "data.table"} & set(given) and "data.root" not in given:
+        completed["root"] = None
     return completed
 
 

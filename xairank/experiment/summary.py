@@ -70,7 +70,7 @@ def print_summary(
         ties: How ties share a win.
     """
     if scores.empty:
-        console.print("No image could be ranked; train longer, or see excluded.csv.")
+        console.print("No image could be ranked: none is a defect that was classified correctly; see excluded.csv.")
         _print_excluded(console, excluded)
         return
     summaries = {

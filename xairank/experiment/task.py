@@ -7,7 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from xairank.console import console, print_error
+from xairank.console import console, print_error, print_line
 from xairank.errors import UserError
 from xairank.experiment.jobs import SWEEPER, run_folder
 from xairank.runs.folder import RunFolder
@@ -63,8 +63,10 @@ def run(folder: RunFolder) -> bool:
     if folder.begun:
         folder.claim()
     complete = folder.complete
+    if complete and is_ranked_only(folder.config) and folder.weights is None:
+        _check_network(folder)
     if complete and (folder.maps.is_file() or not folder.config["attribution"]["keep_maps"]):
-        console.print(f"{folder.path}: complete, skipped", highlight=False, soft_wrap=True)
+        print_line(f"{folder.path}: complete, skipped")
         return False
     from xairank.experiment.preflight import check_run
 
@@ -81,6 +83,17 @@ def run(folder: RunFolder) -> bool:
     else:
         run_experiment(folder)
     return True
+
+
+def _check_network(folder: RunFolder) -> None:
+    """That the network of a complete run, which code alone makes, is the one that was ranked."""
+    from xairank.experiment.ranked import is_outdated
+
+    if is_outdated(folder):
+        raise UserError(
+            f"{folder.path}: model.factory={folder.config['model']['factory']} now builds another network than the one "
+            "that was ranked; choose another sweep with name=..., or delete the folder"
+        )
 
 
 def _run_in_sweep(config: DictConfig, overrides: Sequence[str]) -> None:

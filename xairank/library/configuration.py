@@ -1,10 +1,12 @@
 """The configuration of a ranking that a script asks for: that of the command, with what the script gives instead."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from xairank.config import CONFIGURATION, composition_message, validate
@@ -21,13 +23,25 @@ def composed(*overrides: str) -> Config:
     Raises:
         UserError: There is no such option.
     """
-    with initialize_config_dir(str(CONFIGURATION.resolve()), version_base="1.3"):
+    with _hydra_alone(), initialize_config_dir(str(CONFIGURATION.resolve()), version_base="1.3"):
         try:
             found = OmegaConf.to_container(compose("rank", list(overrides)), resolve=True)
         except Exception as error:  # Hydra's and OmegaConf's
             raise UserError(composition_message(error, "rank")) from None
     assert isinstance(found, dict)
     return {str(key): value for key, value in found.items()}
+
+
+@contextmanager
+def _hydra_alone() -> Iterator[None]:
+    """Sets aside the Hydra of a program that calls us from its own job."""
+    here = GlobalHydra.instance()
+    outer = here.hydra
+    here.clear()
+    try:
+        yield
+    finally:
+        here.hydra = outer
 
 
 def entries_of(objects: Mapping[str, T]) -> dict[str, dict[str, Any]]:

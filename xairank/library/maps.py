@@ -89,7 +89,13 @@ def rank_maps(
     place = tempfile.TemporaryDirectory(prefix="xairank-")
     folder = RunFolder(Path(place.name) / f"maps,seed={config['seed']}", checked(config), samples.fingerprint())
     folder.claim()
-    table = _described(samples, _texts("predicted", predicted, count) or names)
+    told = _texts("predicted", predicted, count) or names
+    if not set(told) & set(names):
+        raise UserError(
+            f"predicted: found {told[0]}, labels are {', '.join(sorted(set(names)))}; expected classes as labels has "
+            "them, such as [classes[index] for index in predicted]"
+        )
+    table = _described(samples, told)
     ranked = (table["reason"] == "").to_numpy()
     rows = torch.from_numpy(ranked)
     described = table[ranked].drop(columns="reason").reset_index(drop=True)

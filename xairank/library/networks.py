@@ -1,19 +1,22 @@
 """``xairank.rank``: the methods ranked for a network, or several, that a script holds."""
 
+import random
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-import pytorch_lightning as pl
+import numpy as np
 import torch
+from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
 from xairank.attribution import AttributionMethod
 from xairank.console import print_line
 from xairank.errors import UserError
 from xairank.evaluation import FunctionMetric, Metric
-from xairank.experiment.classifier import Classifier, adapt_in_words, check_labels, hash_state
+from xairank.experiment.classifier import Classifier, adapt_in_words, check_labels, hash_state, weights_type
 from xairank.experiment.clock import Clock
 from xairank.experiment.explaining import Samples
 from xairank.experiment.ranked import rank_classifier
@@ -89,6 +92,8 @@ def rank(
     models = [model] if isinstance(model, nn.Module) else list(model) if isinstance(model, Iterable) else []
     if not models or not all(isinstance(one, nn.Module) for one in models):
         raise UserError(f"model: found {type(model).__name__}; expected a torch.nn.Module, or several in a list")
+    if any(isinstance(one, torch.jit.ScriptModule) for one in models):
+        raise UserError("model: found a TorchScript module, in which no layer can be found; give the module itself")
     for name, values in (("mean", mean), ("std", std)):
         _check_channels(name, values)
     config = _configuration(methods, metrics, metric, data)
@@ -97,10 +102,9 @@ def rank(
     checked(config)
     made_methods = create_methods(config) if isinstance(methods, str) else as_methods(methods)
     made_metrics = create_metrics(config) if isinstance(metrics, str) else as_metrics(metrics)
-    pl.seed_everything(seed, verbose=False)
     if data is not None:
-        if images is not None:
-            raise UserError("data: given beside images; expected one of them; remove the other")
+        if any(one is not None for one in (images, masks, labels)):
+            raise UserError("data: given beside images, masks or labels; expected one of both; remove the other")
         samples: Samples = create_data(config)
         size = samples.image_size
     else:
@@ -110,25 +114,40 @@ def rank(
     given = {"mean": mean, "std": std}
     normalize = {name: None if some is None else tuple(map(float, some)) for name, some in given.items()}
     config["model"] |= {"layer": layer, **{name: some and list(some) for name, some in normalize.items()}}
+    architectures = list(map(_architecture, models))
     for number, one in enumerate(models):
-        config["model"] |= {"factory": type(one).__name__, "weights": f"network {number}" if len(models) > 1 else None}
+        name = f"{type(one).__name__}"
+        if len(set(architectures)) > 1:  # which are ranked apart, whatever they are called
+            name += f" {list(dict.fromkeys(architectures)).index(architectures[number])}"
+        config["model"] |= {"factory": name, "weights": f"network {number}" if len(models) > 1 else None}
         clock = Clock()
         adapted = adapt_in_words(one, layer, size, **normalize)
         if data is None:
-            fitting = images.to(_dtype(one))
+            fitting = images.to(weights_type(one))
             names = _names(classes, adapted, fitting)
             found = _labels(labels, adapted, fitting, names)
             samples = MemorySamples(fitting, masks, found, labelled=labels is not None)
-        elif _dtype(one) != torch.float32:
-            raise UserError(f"model: its weights are {_dtype(one)}, images in files float32; give model.float()")
+        elif weights_type(one) != torch.float32:
+            raise UserError(f"model: its weights are {weights_type(one)}, images in files float32; give model.float()")
         else:
             labelled = sorted(samples.table["label"].unique())
-            names = list(classes) if classes is not None else labelled
+            names = _distinct(classes) if classes is not None else labelled
             check_labels(names, labelled, "classes")
         classifier = Classifier(adapted, names)
         run = RunFolder(Path(place.name) / f"network={number},seed={seed}", checked(_copied(config)), hash_state(one))
-        rank_classifier(run, classifier, samples, made_methods, made_metrics, clock)
+        with _seeded(seed):
+            rank_classifier(run, classifier, samples, made_methods, made_metrics, clock, "classes")
     return Ranking(place.name, place)
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Fixes what methods draw, and leaves the caller's generators as they were."""
+    with isolate_rng():
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+        yield
 
 
 def _configuration(methods: Methods, metrics: Metrics, metric: str | None, data: Any) -> Config:  # noqa: ANN401
@@ -182,17 +201,14 @@ def _check_callable(what: str, entries: Mapping[str, object]) -> None:
 
 
 def _check_channels(name: str, values: Any) -> None:  # noqa: ANN401
-    plain = [float(one) for one in values] if isinstance(values, Iterable) else []
+    try:
+        plain = [float(one) for one in values] if isinstance(values, Iterable) else []
+    except (TypeError, ValueError):
+        plain = []
     if values is not None and (len(plain) != 3 or (name == "std" and min(plain) <= 0)):
         raise UserError(
             f"{name}: found {values}; expected three numbers, one a channel{' and above 0' * (name == 'std')}"
         )
-
-
-def _dtype(model: nn.Module) -> torch.dtype:
-    """The type in which a network computes: that of its weights."""
-    floating = (one.dtype for one in model.parameters() if one.is_floating_point())
-    return next(floating, torch.float32)
 
 
 def _given(images: Any, masks: Any, labels: Any) -> tuple[Tensor, Tensor, Any]:  # noqa: ANN401
@@ -221,6 +237,11 @@ def _names(classes: Sequence[str] | None, adapted: nn.Module, images: Tensor) ->
             f"classes: found {len(classes)} names ({', '.join(map(str, classes))}), but the network gives {n_outputs} "
             "logits; name each output in order"
         )
+    return _distinct(classes)
+
+
+def _distinct(classes: Sequence[str]) -> list[str]:
+    """The names of the outputs, each another."""
     names = [str(name) for name in classes]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(f"classes: found {twice[0]} twice; expected a name of its own for each output")
@@ -232,6 +253,12 @@ def _labels(labels: Any, adapted: nn.Module, images: Tensor, names: list[str]) -
         return checked_labels(labels, len(images), names)
     print_line("Note: no labels are given, so every prediction is taken as right.")
     return [names[index] for index in _logits(adapted, images).argmax(dim=1).tolist()]
+
+
+def _architecture(model: nn.Module) -> tuple[object, ...]:
+    """What checkpoints of one training recipe share: the class, and names, shapes and types of the weights."""
+    shapes = [(name, tuple(tensor.shape), tensor.dtype) for name, tensor in model.state_dict().items()]
+    return (type(model), *shapes)
 
 
 def _copied(config: Config) -> Config:

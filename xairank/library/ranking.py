@@ -52,9 +52,10 @@ class Ranking:
     @property
     def table(self) -> pd.DataFrame:
         """A row a split and method, the best first: mean score, rank and win rate, each with its interval."""
-        table = self._tables["ranking"].data.dropna(axis="columns", how="all")
+        table = self._tables["ranking"].data
         if table.empty:
-            return table
+            return pd.DataFrame(columns=["split", "method", "score", "rank", "win_rate"])
+        table = table.dropna(axis="columns", how="all")
         first = [name for name in ("group", "split", "method") if name != "group" or len(self.sweep.groups) > 1]
         ordered = table.sort_values([*first[:-1], "rank"], kind="stable")
         return ordered[[*first, *(name for name in ordered if name not in (*first, "group"))]].reset_index(drop=True)

@@ -115,7 +115,14 @@ def checked_masks(masks: Any, shape: tuple[int, int, int] | None = None) -> Tens
             f"masks: found {len(found.unique())} different values; expected 0 and one other, or bool; masks > 0.5 "
             "makes them so"
         )
-    return found != 0
+    inside = found != 0
+    if bool((full := inside.flatten(1).all(dim=1)).any()):
+        wrong = int(full.nonzero()[0])
+        raise UserError(
+            f"masks: that of image {wrong} has no 0, so that every explanation would lie on it; expected 0 outside the "
+            "defect"
+        )
+    return inside
 
 
 def checked_labels(labels: Any, count: int, classes: Sequence[str]) -> list[str]:  # noqa: ANN401
@@ -128,6 +135,11 @@ def checked_labels(labels: Any, count: int, classes: Sequence[str]) -> list[str]
     if not isinstance(plain, Iterable):
         raise UserError(f"labels: found {plain!r}; expected {count}, one for each image")
     plain = list(plain)
+    if any(name.isdigit() for name in classes) and not all(isinstance(one, str) for one in plain):
+        raise UserError(
+            f"labels: found numbers, and classes that are called {', '.join(classes)}; give labels as texts, "
+            "[str(label) for label in labels], which are names"
+        )
     if len(plain) != count:
         raise UserError(f"labels: found {len(plain)}; expected {count}, one for each image")
     unknown = [one for one in plain if one not in classes and one not in range(len(classes))]
@@ -158,12 +170,16 @@ def gather(batches: Iterable[Any]) -> tuple[Tensor, Tensor, list[Any] | None]:
             )
         if found[0] is None or found[1] is None:
             raise UserError(f"images: a batch has {', '.join(batch)}; expected images, masks and labels")
-        parts.append(tuple(found))
+        parts.append((as_tensor("images", found[0]), as_tensor("masks", found[1]), found[2]))
     if not parts:
         raise UserError("images: the data loader gives no batch; expected (images, masks, labels)")
     images, masks, labels = zip(*parts, strict=True)
     every = [one for some in labels if some is not None for one in (some.tolist() if hasattr(some, "tolist") else some)]
-    return torch.cat(images).cpu(), torch.cat(masks).cpu(), every if labels[0] is not None else None
+    for name, some in (("images", images), ("masks", masks)):
+        if len({tuple(one.shape[1:]) for one in some}) > 1:
+            shapes = sorted({tuple(one.shape[1:]) for one in some})
+            raise UserError(f"{name}: batches of shapes {shapes[0]} and {shapes[1]}; resize all images to one size")
+    return torch.cat(images), torch.cat(masks), every if labels[0] is not None else None
 
 
 def as_tensor(name: str, values: Any) -> Tensor:  # noqa: ANN401

@@ -129,13 +129,19 @@ def recorded_outputs(modules: dict[str, nn.Module]) -> Iterator[list[tuple[str, 
 def _logits(model: nn.Module, images: Tensor) -> Tensor:
     try:
         with torch.inference_mode(False), torch.enable_grad():
-            return logits_of(model(images))
+            logits = logits_of(model(images))
     except (RuntimeError, ValueError, AssertionError) as error:
         size = f"{images.shape[-2]} x {images.shape[-1]}"
         reason = " ".join(str(error).split())[:120]
         raise UserError(
             f"image_size: {type(model).__name__} cannot take images of {size} pixels ({reason}); give image_size=N"
         ) from None
+    if not bool(logits.isfinite().all()):
+        raise UserError(
+            f"the logits of {type(model).__name__} are NaN or infinite for an image of noise, so that nothing can be "
+            "explained; check its weights"
+        )
+    return logits
 
 
 def _named_layer(name: str, outputs: list[Tensor], images: Tensor) -> FeatureLayer:

@@ -13,7 +13,9 @@ from xairank.runs.identity import NOT_IDENTITY
 ABSENT = "absent"  # shown for a key that only other runs of the sweep have
 
 # Seed and fold are what a group repeats over; the rest says where, how fast and what is kept, never what results.
-_NOT_VARYING = ("seed", "data.fold", *NOT_IDENTITY)
+# Folders of maps are ranked each by itself: other tools made them.
+_NOT_VARYING = ("seed", "data.fold", *(key for key in NOT_IDENTITY if key != "maps"))
+_TRAINED = "trained."  # what a run was trained with whose network is ranked
 _WEIGHTS = "model.encoder_weights"
 _DIGITS = 8  # of a hash, where people read it
 
@@ -48,6 +50,8 @@ def in_groups(runs: Sequence[Run]) -> list[Run]:
     ordered = _number_networks([run for _, run in named])
     _refuse_twins(ordered)
     _refuse_other_data(ordered)
+    _refuse_other_methods(ordered)
+    _refuse_changed_files(ordered)
     return ordered
 
 
@@ -62,15 +66,15 @@ def _number_networks(runs: Sequence[Run]) -> list[Run]:
     The runs of a group then stay together in this order.
     """
     places: dict[tuple[object, ...], set[object]] = {}
-    networks: dict[str, list[object]] = {}
+    repeats: dict[str, dict[tuple[object, int], int]] = {}
     for run in runs:
         network = run.info.get("network")
         places.setdefault((run.group, run.seed, run.fold), set()).add(network)
-        if network not in networks.setdefault(run.group, []):
-            networks[run.group].append(network)
+        known = repeats.setdefault(run.group, {})
+        known.setdefault((network, run.seed), len(known))
     shared = {group for (group, *_), found in places.items() if len(found) > 1}
     numbered = [
-        run._replace(seed=networks[run.group].index(run.info.get("network"))) if run.group in shared else run
+        run._replace(seed=repeats[run.group][run.info.get("network"), run.seed]) if run.group in shared else run
         for run in runs
     ]
     order = list(dict.fromkeys(run.group for run in runs))
@@ -107,6 +111,38 @@ def _refuse_other_data(runs: Iterable[Run]) -> None:
                 )
 
 
+def _refuse_other_methods(runs: Iterable[Run]) -> None:
+    """Runs of one group ranked the same methods: one may have left out what its network does not allow."""
+    first: dict[str, Run] = {}
+    for run in runs:
+        before = first.setdefault(run.group, run)
+        there, here = (set(some.info["methods"]) for some in (before, run))
+        if there != here:
+            names = ", ".join(sorted(there ^ here))
+            raise UserError(
+                f"{before.folder} and {run.folder.name}: {names} ranked in one of them only, so that ranks and wins "
+                "cannot be pooled; rank the same methods for all, or under two names"
+            )
+
+
+def _refuse_changed_files(runs: Iterable[Run]) -> None:
+    """A file or folder that was ranked twice, and changed in between, is not two networks."""
+    first: dict[tuple[str, str], Run] = {}
+    for run in runs:
+        if not is_ranked_only(run.config):
+            continue
+        model = run.config["model"]
+        place = run.config["maps"] or model["path"] or model["weights"]
+        if not place:
+            continue
+        before = first.setdefault((run.group, str(place)), run)
+        if before.info.get("weights") != run.info.get("weights"):
+            raise UserError(
+                f"{before.folder} and {run.folder.name}: both ranked {place}, which changed in between, so that they "
+                "cannot be pooled; delete the outdated one"
+            )
+
+
 def _weights_in_words(runs: Sequence[Run]) -> list[str | None]:
     """The encoder's weights file of each run by its name, with the first digits of its hash where names collide.
 
@@ -140,7 +176,9 @@ def _comparable(config: Mapping[str, Any], weights: str | None) -> dict[str, str
         leaves[_WEIGHTS] = weights
     if weights:  # which take the place of pretrained ones
         leaves.pop("model.pretrained", None)
-    return {key: _as_text(value) for key, value in leaves.items()}
+    if maps := leaves.get("maps"):
+        leaves["maps"] = PurePath(maps).name
+    return {key.removeprefix(_TRAINED): _as_text(value) for key, value in leaves.items()}
 
 
 def _as_text(value: object) -> str:

@@ -12,7 +12,7 @@ from xairank.ranking.conclusion import conclude
 from xairank.ranking.statistics import Comparison, compare_methods, summarize_methods
 from xairank.runs.group import Group, count_of
 from xairank.schema import SPLITS
-from xairank.tables.groups import Rows, each_split, in_blocks, joined_notes, split_label
+from xairank.tables.groups import Rows, each_split, in_blocks, joined_notes, repeats_of, split_label
 from xairank.tables.table import MISSING, Table, p_value, with_interval
 
 _CASES = "Near-duplicate images are one case, the mean over its images."
@@ -49,7 +49,7 @@ def ranking(groups: Sequence[Group]) -> tuple[Table, list[str]]:
         "Rank: 1 is best of each image and seed.",
         *([_CASES] if cases else []),
     ]
-    title = f"Ranking of the methods, means over seeds of means over {'cases' if cases else 'images'}"
+    title = f"Ranking of the methods, means over {repeats_of(groups)} of means over {'cases' if cases else 'images'}"
     shown = [*joined_notes(notes), *every]
     return Table("ranking", title, data, header, in_blocks(list(blocks.items())), shown, n_text=2), sentences
 

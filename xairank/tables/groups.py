@@ -34,6 +34,11 @@ def each_split(groups: Iterable[Group]) -> Iterator[tuple[Group, str]]:
             yield group, split
 
 
+def repeats_of(groups: Iterable[Group]) -> str:
+    """What the groups repeat over, in words: seeds, or networks where nothing was trained."""
+    return " or ".join(sorted({f"{group.repeat}s" for group in groups}, reverse=True)) or "seeds"
+
+
 def split_label(group: Group, split: str) -> str:
     """A split in words, with the group where there are several."""
     return f"{group.name}, {SPLITS[split].lower()}" if group.name else SPLITS[split]

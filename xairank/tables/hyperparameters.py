@@ -30,7 +30,8 @@ def hyperparameters(groups: Sequence[Group]) -> Table:
     blocks = [(group.name, shown[data["group"] == group.name].to_numpy().tolist()) for group in groups]
     notes = ["The first six are Table 1 of the paper; the others are those of the code released with it."]
     notes = [] if not compared else notes
-    title = "Hyperparameters of the runs (Table 1 of the paper)"
+    trained = any(not group.ranked_only for group in groups)
+    title = "Hyperparameters of the runs (Table 1 of the paper)" if trained else "What was ranked"
     return Table("hyperparameters", title, data, list(columns.values()), in_blocks(blocks), notes, n_text=len(columns))
 
 

@@ -11,7 +11,7 @@ from xairank.ranking.wins import OVERALL, mean_over_seeds, win_rates, with_overa
 from xairank.runs.group import Group, count_of
 from xairank.schema import GOOD, SPLITS, TEST, TRAIN
 from xairank.tables.beside import beside, by_keys, is_compared, rows_of
-from xairank.tables.groups import comparison_notes, in_blocks, joined_notes, method_labels
+from xairank.tables.groups import comparison_notes, in_blocks, joined_notes, method_labels, repeats_of
 from xairank.tables.published import (
     SAME_ORDER,
     UNKNOWN_IMAGES,
@@ -54,10 +54,13 @@ def win_rate(groups: Sequence[Group], split: str) -> Table:
             about += comparison_notes(compared[group.name], group, 1)
         notes.append((group.name, about))
     header = ["Class", *labels.values(), "Seeds", "Images", "Ranked", "Excluded"]
-    title = f"Win rate on the {SPLITS[split].lower()} set, mean and population standard deviation over seeds"
+    title = (
+        f"Win rate on the {SPLITS[split].lower()} set, mean and population standard deviation over {repeats_of(groups)}"
+    )
     every = [UNKNOWN_IMAGES, SAME_ORDER] if is_compared(data) else []
     shown = [*joined_notes(notes), _COUNTS, *every]
-    return Table(f"win_rate_{split}", f"{title} ({_PUBLISHED_AS[split]})", data, header, in_blocks(blocks), shown)
+    title += f" ({_PUBLISHED_AS[split]})" if any(not group.ranked_only for group in groups) else ""
+    return Table(f"win_rate_{split}", title, data, header, in_blocks(blocks), shown)
 
 
 def count_ranked(group: Group, split: str) -> pd.DataFrame:
