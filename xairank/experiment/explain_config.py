@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from xairank.config import require_keys, unknown_key, validate
 from xairank.errors import UserError
-from xairank.experiment.ranked_config import keys_of, read_run, with_classes
+from xairank.experiment.ranked_config import identify_network, keys_of, read_run, with_classes
 from xairank.files import expand_user
 
 Config = dict[str, Any]
@@ -61,7 +61,8 @@ def check_target(target: str, classes: list[str]) -> None:
 def what_is_explained(config: Mapping[str, Any]) -> Config:
     """The part of the configuration that maps depend on: two calls that share it may share their folder."""
     kept = {key: value for key, value in config.items() if key not in _NOT_EXPLAINED}
-    return {**kept, "attribution": config["attribution"]["methods"]}
+    content = {"attribution": config["attribution"]["methods"], "weights": identify_network(config["model"])}
+    return {**kept, **content}
 
 
 @contextmanager

@@ -97,6 +97,15 @@ def identify_ranked(config: Mapping[str, Any]) -> str | None:
         if predictions and not predictions.is_file():
             raise UserError(f"predictions={predictions}: no such file; expected a table of predictions, .csv")
         return hash_folder(folder, *([predictions] if predictions else []))
+    return identify_network(model)
+
+
+def identify_network(model: Mapping[str, Any]) -> str | None:
+    """SHA-256 (hexadecimal) of a network's checkpoint or weights; None for a network made by code alone.
+
+    Raises:
+        UserError: There is no such file or folder.
+    """
     if model["source"] == "run":
         return sha256(read_run(expand_user(model["path"])).checkpoint)
     if not model["weights"]:

@@ -35,13 +35,12 @@ def composed(*overrides: str) -> Config:
 @contextmanager
 def _hydra_alone() -> Iterator[None]:
     """Sets aside the Hydra of a program that calls us from its own job."""
-    here = GlobalHydra.instance()
-    outer = here.hydra
-    here.clear()
+    outer = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
     try:
         yield
     finally:
-        here.hydra = outer
+        GlobalHydra.instance().hydra = outer  # Hydra has made another instance meanwhile
 
 
 def entries_of(objects: Mapping[str, T]) -> dict[str, dict[str, Any]]:
