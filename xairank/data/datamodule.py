@@ -163,7 +163,8 @@ class DefectDataModule(pl.LightningDataModule):
         """
         if self.samples is not None:
             return
-        faults = Faults(self.source.check_command(mask_threshold=self.view.mask_threshold))
+        view = {} if self.view.crop == "center" else {"crop": self.view.crop}  # the default of the check
+        faults = Faults(self.source.check_command(mask_threshold=self.view.mask_threshold, **view))
         table = index_samples(self.source, faults, least_classes=1 if self.fold is None else 2)
         faults.stop()
         decoded = decode(table, self.view, self.num_workers, faults, self.track)

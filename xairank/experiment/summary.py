@@ -15,6 +15,8 @@ from xairank.runs.folder import RunFolder
 from xairank.runs.grouping import is_ranked_only
 from xairank.schema import SPLITS, MethodFacts, MetricFacts, method_facts, metric_facts
 
+_DOUBTFUL = 0.7  # balanced accuracy
+
 
 def print_run(console: Console, folder: RunFolder) -> None:
     """Prints the summary of a complete run from its files."""
@@ -34,9 +36,23 @@ def print_run(console: Console, folder: RunFolder) -> None:
         console.print("One seed is one draw: rank over several seeds.")
         last = pd.read_csv(folder.path / "metrics.csv").iloc[-1]
         accuracies = {split: last[f"{split}_balanced_accuracy"] for split in SPLITS}
+    _advise(console, folder, accuracies)
     accuracy = ", ".join(f"{value:.2f} ({split})" for split, value in accuracies.items())
     classes = len(record["classes"])
     console.print(f"Balanced accuracy of the classifier: {accuracy}; {1 / classes:.2f} is chance.", highlight=False)
+
+
+def _advise(console: Console, folder: RunFolder, accuracies: Mapping[str, float]) -> None:
+    """What may be wrong where a network that exists classifies badly."""
+    if is_ranked_only(folder.config) and not folder.config["maps"] and min(accuracies.values(), default=1) < _DOUBTFUL:
+        data = folder.config["data"]
+        console.print(
+            f"The network errs often: was it trained at data.image_size={data['image_size']} and data.crop="
+            f"{data['crop']}, with this model.mean and model.std, and is this the order of its classes?",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
 
 
 def predicted_accuracy(scores: pd.DataFrame, excluded: pd.DataFrame) -> dict[str, float]:

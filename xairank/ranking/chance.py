@@ -1,6 +1,7 @@
 """How scores compare with those of a random map."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,10 +57,14 @@ def at_chance(summary: pd.DataFrame, labels: Mapping[str, str] | None = None, *,
         labels: What methods are called; by default their names in words.
         higher_is_better: Of the metric.
 
+    In brackets is what decides: the chance-corrected score with its interval, paired image by image, so that it may be
+    narrower than that of the score; for a metric without a best value the score.
+
     Example:
-        >>> row = {"method": "saliency", "score": 0.18, "score_low": 0.15, "score_high": 0.21, "chance": 0.17}
-        >>> at_chance(pd.DataFrame([{**row, "against_chance": "not shown above"}]))
-        'Saliency is not shown to be above chance (0.18 [0.15, 0.21], chance 0.17).'
+        >>> row = {"chance_corrected": 0.01, "chance_corrected_low": -0.02, "chance_corrected_high": 0.04}
+        >>> row |= {"method": "saliency", "score": 0.18, "chance": 0.17, "against_chance": "not shown above"}
+        >>> at_chance(pd.DataFrame([row]))
+        'Saliency is not shown to be above chance (0.18, chance 0.17; chance-corrected 0.01 [-0.02, 0.04]).'
     """
     better, worse = ("above", "below") if higher_is_better else ("better than", "worse than")
     clauses = []
@@ -68,10 +73,21 @@ def at_chance(summary: pd.DataFrame, labels: Mapping[str, str] | None = None, *,
         if not rows:
             continue
         names = [labels[row["method"]] if labels else display_name(row["method"]) for row in rows]
-        values = in_words([_shown(row["score"], row["score_low"], row["score_high"]) for row in rows])
         verb = "is" if len(rows) == 1 else "are"
-        clauses.append(f"{in_words(names)} {verb} {words} ({values}, chance {rows[0]['chance']:.2f})")
+        clauses.append(f"{in_words(names)} {verb} {words} ({_values(rows)})")
     return f"{'; '.join(clauses)}." if clauses else ""
+
+
+def _values(rows: list[dict[Hashable, Any]]) -> str:
+    """The scores, chance, and where it is known what they are above it."""
+    chance = f"chance {rows[0]['chance']:.2f}"
+    if any(np.isnan(row.get("chance_corrected", np.nan)) for row in rows):
+        scores = [_shown(row["score"], row["score_low"], row["score_high"]) for row in rows]
+        return f"{in_words(scores)}, {chance}"
+    name = "chance_corrected"
+    margins = in_words([_shown(row[name], row[f"{name}_low"], row[f"{name}_high"]) for row in rows])
+    scores = in_words(["{score:.2f}".format(**row) for row in rows])
+    return f"{scores}, {chance}; chance-corrected {margins}"
 
 
 def _shown(mean: float, low: float, high: float) -> str:
