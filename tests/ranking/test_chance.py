@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -30,8 +32,12 @@ def test_says_which_methods_are_at_chance_and_which_below(n_seeds, higher_is_bet
     better, worse, bad = (
         ("above", "below", "Integrated gradients") if higher_is_better else ("better than", "worse than", "Gradcam")
     )
-    assert text.startswith(f"Saliency is not shown to be {better} chance (0.30 [0.")
-    assert f"chance 0.30); {bad} is {worse} chance (" in text
+    number = r"(-?\d\.\d\d)"
+    decides = rf"chance 0\.30; chance-corrected {number} \[{number}, {number}\]"
+    at = re.search(rf"^Saliency is not shown to be {better} chance \(0\.30, {decides}\); ", text)
+    off = re.search(rf"{bad} is {worse} chance \(0\.\d0, {decides}\)\.$", text)
+    assert float(at[2]) <= 0 <= float(at[3])  # what is in brackets decides
+    assert float(off[2]) <= float(off[1]) <= float(off[3]) < 0
 
 
 def test_a_perfect_method_is_above_chance_though_nothing_varies():

@@ -86,9 +86,10 @@ def _values(rows: list[dict[Hashable, Any]]) -> str:
         return f"{in_words(scores)}, {chance}"
     name = "chance_corrected"
     margins = in_words([_shown(row[name], row[f"{name}_low"], row[f"{name}_high"]) for row in rows])
-    scores = in_words(["{score:.2f}".format(**row) for row in rows])
-    return f"{scores}, {chance}; chance-corrected {margins}"
+    means = in_words([_shown(row["score"], np.nan, np.nan) for row in rows])
+    return f"{means}, {chance}; chance-corrected {margins}"
 
 
 def _shown(mean: float, low: float, high: float) -> str:
+    mean, low, high = (round(value, 2) + 0.0 for value in (mean, low, high))  # no minus before zero
     return f"{mean:.2f}" if np.isnan(low) else f"{mean:.2f} [{low:.2f}, {high:.2f}]"
