@@ -56,8 +56,11 @@ def test_predictions_that_are_no_classes_are_refused(given):
     maps = {"mine": torch.rand(6, 16, 16)}
     with pytest.raises(UserError, match="predicted: found 0, labels are hole; expected classes as labels has them"):
         xairank.rank_maps(maps, masks, ["hole"] * 6, predicted=torch.zeros(6, dtype=torch.int64))
-    with pytest.raises(UserError, match="predicted: found hole, labels are defect"):
+    with pytest.raises(UserError, match="predicted: found Hole, labels are hole"):
+        xairank.rank_maps(maps, masks, ["hole"] * 6, predicted=["hole"] * 5 + ["Hole"])
+    with pytest.raises(UserError, match="predicted: found no labels to compare it with"):
         xairank.rank_maps(maps, masks, predicted=["hole"] * 6)
+    assert xairank.rank_maps(maps, masks, ["hole"] * 6, predicted=["good"] * 6).scores.empty
 
 
 def test_names_are_distinct_for_images_in_files_too(given, tmp_path):

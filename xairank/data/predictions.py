@@ -1,6 +1,6 @@
 """What a model predicted of each image, as a table that another tool wrote."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -46,6 +46,24 @@ def read_predictions(path: Path, samples: pd.Series, needed: Collection[str] | N
         raise UserError(f"{path}: no row for {missing[0]}{more}; every defect needs its predicted class")
     unknown = ("", float("nan"))
     return pd.DataFrame([found.get(sample, unknown) for sample in samples], columns=["predicted", "probability"])
+
+
+def misnamed_class(predicted: Iterable[str], classes: Collection[str]) -> str | None:
+    """A predicted class that is one of the data under another name: its number, or in other letters; None without one.
+
+    A model may know classes that the data has no image of, so that any other name is allowed.
+
+    Example:
+        >>> misnamed_class(["hole", "Hole"], ["good", "hole"]), misnamed_class(["2"], ["hole"])
+        ('Hole', '2')
+        >>> misnamed_class(["hole", "scratch", ""], ["good", "hole"])
+    """
+    known = {name.casefold() for name in classes}
+    numbers = any(name.isdigit() for name in classes)
+    for name in predicted:
+        if name not in classes and (name.casefold() in known or (name.isdigit() and not numbers)):
+            return name
+    return None
 
 
 def _read(path: Path) -> pd.DataFrame:

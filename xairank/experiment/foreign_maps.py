@@ -12,7 +12,7 @@ from xairank.console import print_line, progress
 from xairank.data.datamodule import Batch, DefectDataModule
 from xairank.data.faults import Faults
 from xairank.data.map_files import MapFiles, Sign, index_maps, read_map
-from xairank.data.predictions import read_predictions
+from xairank.data.predictions import misnamed_class, read_predictions
 from xairank.errors import UserError
 from xairank.evaluation import Metric
 from xairank.experiment.explaining import Parts, no_maps, with_run
@@ -91,10 +91,10 @@ def describe_samples(data: DefectDataModule, predictions: object) -> pd.DataFram
         found = read_predictions(expand_user(str(predictions)), table["sample"], needed)
         table = table.assign(predicted=found["predicted"].to_numpy(), probability=found["probability"].to_numpy())
         classes = sorted(set(table["label"]))
-        if not set(table["predicted"]) & set(classes):
+        if wrong := misnamed_class(found["predicted"], classes):
             raise UserError(
-                f"{predictions}: predicts {found['predicted'][0]} and no class of the data; expected "
-                f"{', '.join(classes)}, as the data calls them"
+                f"{predictions}: predicts {wrong}; expected {', '.join(classes)}, as the data calls its classes, or "
+                "another class by name"
             )
     else:
         print_line("Note: what the model predicted is not known, so every defect counts; predictions=FILE says it.")

@@ -13,6 +13,7 @@ from torch import Tensor
 from xairank.attribution import Explanation
 from xairank.console import print_line
 from xairank.data.map_files import resize_map
+from xairank.data.predictions import misnamed_class
 from xairank.errors import UserError
 from xairank.experiment.clock import Clock
 from xairank.experiment.environment import describe_environment
@@ -80,6 +81,8 @@ def rank_maps(
     count = len(found_masks)
     size = (found_masks.shape[1], found_masks.shape[2])
     ready = {str(name): _checked_maps(str(name), one, count, size, sign) for name, one in maps.items()}
+    if predicted is not None and labels is None:
+        raise UserError("predicted: found no labels to compare it with; give labels, the true class of each image")
     names = _texts("labels", labels, count) or ["defect"] * count
     shown = checked_images(images) if images is not None else torch.zeros(count, 3, *size)
     if tuple(shown.shape[2:]) != size or len(shown) != count:
@@ -90,9 +93,9 @@ def rank_maps(
     folder = RunFolder(Path(place.name) / f"maps,seed={config['seed']}", checked(config), samples.fingerprint())
     folder.claim()
     told = _texts("predicted", predicted, count) or names
-    if not set(told) & set(names):
+    if wrong := misnamed_class(told, set(names)):
         raise UserError(
-            f"predicted: found {told[0]}, labels are {', '.join(sorted(set(names)))}; expected classes as labels has "
+            f"predicted: found {wrong}, labels are {', '.join(sorted(set(names)))}; expected classes as labels has "
             "them, such as [classes[index] for index in predicted]"
         )
     table = _described(samples, told)
