@@ -118,6 +118,7 @@ MODELS = {
         "norm",
         (768, 2, 2),
     ),
+    "timm padding by size": (timm_model("tf_efficientnetv2_b0"), Traced, "bn2", (1280, 2, 2)),
     "timm mobilevit": (timm_model("mobilevitv2_050"), Hooked, "final_conv", (256, 2, 2)),
     "torchvision resnet18": (lambda: torchvision.models.resnet18(num_classes=4), Traced, "layer4", (512, 2, 2)),
     "torchvision vit": (torchvision_vit, Traced, "encoder.layers.encoder_layer_2.ln_1", (32, 4, 4)),

@@ -118,6 +118,10 @@ class _Tracer(fx.Tracer):
         self.target = target
         self.cut: fx.Node | None = None
 
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Convolutions stay whole, also those that choose their padding by the size of the image, as TensorFlow's."""
+        return isinstance(m, nn.Conv2d) or super().is_leaf_module(m, module_qualified_name)
+
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:  # noqa: ANN401
