@@ -7,7 +7,7 @@ attribution methods, scores each map by how much of it lies on the real defect, 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from xairank.library import Ranking, rank, rank_maps
+    from xairank.interface import Ranking, rank, rank_maps
     from xairank.models.adapt import adapt
 
 __all__ = ["Ranking", "adapt", "rank", "rank_maps"]
@@ -20,7 +20,7 @@ def __getattr__(name: str) -> object:
 
         return adapt
     if name in __all__:
-        from xairank import library
+        from xairank import interface
 
-        return getattr(library, name)
+        return getattr(interface, name)
     raise AttributeError(f"module {__name__} has no attribute {name}")

@@ -1,6 +1,6 @@
 """``python -m xairank.rank``: ranks the methods for a network that exists, or maps that exist; with ``-m``, a sweep.
 
-The function of the same name is :func:`xairank.library.rank`.
+The function of the same name is :func:`xairank.interface.rank`.
 """
 
 import sys
@@ -37,7 +37,7 @@ class _CallableModule(ModuleType):
     """Importing this module makes it ``xairank.rank``, which must then do what the function of that name does."""
 
     def __call__(self, *arguments: Any, **options: Any) -> object:  # noqa: ANN401
-        from xairank.library import rank
+        from xairank.interface import rank
 
         return rank(*arguments, **options)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.library.foreign_networks import CLASSES, NETWORKS, named, tiles
+from tests.interface.foreign_networks import CLASSES, NETWORKS, named, tiles
 from xairank.data.images import View, read_image, read_mask, view_image
 from xairank.data.masks import view_mask
 from xairank.evaluation import topk_overlap
@@ -21,7 +21,7 @@ METHODS = ("gradcam", "saliency", "integrated_gradients")
 def test_the_command_explains_a_tile(name, shared, tmp_path, monkeypatch):
     size, ((path, mask_path),) = NETWORKS[name][2], tiles(shared, "fray", 1)
     monkeypatch.chdir(tmp_path)
-    options = ["model=python", "model.factory=tests.library.foreign_networks:named", f"model.arguments.name={name!r}"]
+    options = ["model=python", "model.factory=tests.interface.foreign_networks:named", f"model.arguments.name={name!r}"]
     options += [f"model.classes=[{','.join(CLASSES)}]", f"image_size={size}", "mask_threshold=127", "device=cpu"]
     options += ["attribution.methods.integrated_gradients.n_steps=2", f"masks={mask_path}", f"images={path}"]
     monkeypatch.setattr(sys, "argv", ["explain", *options])

@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset, default_collate
 
 import xairank
-from tests.library.commands import brute_forces, by_method
+from tests.interface.commands import brute_forces, by_method
 from xairank.attribution import IntegratedGradients, Saliency
 from xairank.errors import UserError
 from xairank.evaluation import TopKIoU

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import write_category
-from tests.library.commands import only_run, rank_command
+from tests.interface.commands import only_run, rank_command
 from tests.test_train import QUICK
 from xairank import Ranking, train
 from xairank.runs.maps import read_maps

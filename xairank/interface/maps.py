@@ -21,10 +21,10 @@ from xairank.experiment.explaining import with_run
 from xairank.experiment.ranked import describe_maps, finish_ranking
 from xairank.experiment.scoring import exclusion_reasons, score_maps, to_maps
 from xairank.experiment.wiring import create_metrics
-from xairank.library.configuration import checked, composed, entries_of
-from xairank.library.networks import Metrics, as_metrics, choose_metric
-from xairank.library.ranking import Ranking
-from xairank.library.samples import MemorySamples, as_tensor, checked_images, checked_masks
+from xairank.interface.configuration import checked, composed, entries_of
+from xairank.interface.networks import Metrics, as_metrics, choose_metric
+from xairank.interface.ranking import Ranking
+from xairank.interface.samples import MemorySamples, as_tensor, checked_images, checked_masks
 from xairank.runs.folder import RunFolder
 from xairank.runs.maps import write_maps
 from xairank.schema import EXCLUDED_COLUMNS, SCORE_COLUMNS

@@ -23,9 +23,9 @@ from xairank.experiment.ranked import rank_classifier
 from xairank.experiment.scoring import predict_logits
 from xairank.experiment.trial import try_metrics
 from xairank.experiment.wiring import create_data, create_methods, create_metrics
-from xairank.library.configuration import Config, checked, composed, data_overrides, entries_of
-from xairank.library.ranking import Ranking
-from xairank.library.samples import MemorySamples, checked_images, checked_labels, checked_masks, gather
+from xairank.interface.configuration import Config, checked, composed, data_overrides, entries_of
+from xairank.interface.ranking import Ranking
+from xairank.interface.samples import MemorySamples, checked_images, checked_labels, checked_masks, gather
 from xairank.runs.folder import RunFolder
 
 Methods = str | Mapping[str, AttributionMethod]

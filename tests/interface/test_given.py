@@ -13,7 +13,7 @@ from torch import nn
 import xairank
 from xairank.config import CONFIGURATION
 from xairank.errors import UserError
-from xairank.library.samples import checked_labels, checked_masks, gather
+from xairank.interface.samples import checked_labels, checked_masks, gather
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from torch import nn
 from torch.nn.functional import interpolate
 
 import xairank
-from tests.library.commands import by_method, only_run, rank_command, read_scores
-from tests.library.foreign_networks import (
+from tests.interface.commands import by_method, only_run, rank_command, read_scores
+from tests.interface.foreign_networks import (
     CLASSES,
     CONVOLUTIONS,
     NETWORKS,
@@ -195,7 +195,7 @@ def test_mean_and_std_are_the_network_s_first_layer(shared):
 
 
 FACTORY = """
-from tests.library.foreign_networks import Odd, transformers_vit
+from tests.interface.foreign_networks import Odd, transformers_vit
 
 def odd(scale=1):
     assert scale == 2

@@ -20,7 +20,7 @@ from zennit.torchvision import ResNetCanonizer
 
 import xairank
 from tests.conftest import write_category
-from tests.library.commands import brute_forces, by_method, only_run, rank_command, read_scores
+from tests.interface.commands import brute_forces, by_method, only_run, rank_command, read_scores
 from xairank.data.map_files import resize_map
 from xairank.errors import UserError
 from xairank.evaluation import topk_overlap
