@@ -50,6 +50,13 @@ _COUNTS = Rule(
     "a number of images of at least 1 for each defect class",
     lambda value: isinstance(value, Mapping) and len(value) > 0 and all(_integer(1).passes(n) for n in value.values()),
 )
+_CONTROLS = Rule(
+    "entries, each with a _target_, or none: {}",
+    lambda value: (
+        isinstance(value, Mapping)
+        and all(isinstance(entry, Mapping) and "_target_" in entry for entry in value.values())
+    ),
+)
 _ENTRIES = Rule(
     "at least one entry, each with a _target_",
     lambda value: (
@@ -104,6 +111,7 @@ _COMMON: dict[str, Rule] = {
     "attribution.batch_limit": _or_auto(_integer(1)),
     "attribution.keep_maps": _SWITCH,
     "attribution.methods": _ENTRIES,
+    "attribution.controls": _CONTROLS,
     "evaluation.metrics": _ENTRIES,
     "ranking.metric": _TEXT,
     "ranking.ties": _choice("shared", "first"),
@@ -192,7 +200,15 @@ EXPLAIN_RULES: dict[str, Rule] = (
 RULES = {"train": TRAIN_RULES, "rank": RANK_RULES, "explain": EXPLAIN_RULES}
 
 # Mappings whose keys are free: their own rule covers them.
-FREE = ("data.synthetic.defects", "attribution.methods", "evaluation.metrics", "logger", "model.arguments", "trained")
+FREE = (
+    "data.synthetic.defects",
+    "attribution.methods",
+    "attribution.controls",
+    "evaluation.metrics",
+    "logger",
+    "model.arguments",
+    "trained",
+)
 
 
 def command_of(config: Mapping[str, Any]) -> str:

@@ -24,6 +24,11 @@ EXCLUDED_COLUMNS = (*SAMPLE_COLUMNS, "reason")
 GOOD, EMPTY_MASK, MISCLASSIFIED = "good", "empty_mask", "misclassified"  # the reasons
 
 
+# Controls are scored beside the methods and never win: maps without evidence of what the model decides, which every
+# method must beat, and what the model itself marks, which a method need not beat.
+NO_EVIDENCE, OWN_EVIDENCE = "no evidence", "own evidence"
+
+
 def chance_column(metric: str) -> str:
     """The column with a metric's expected score of a random map.
 
@@ -42,11 +47,13 @@ class MethodFacts:
         label: Its name where people read it.
         color: Its colour in figures, ``#rrggbb``; empty where any will do.
         diagnostics: Columns of ``scores.parquet`` that it fills, with what each is, and its unit, in words.
+        control: ``no evidence`` or ``own evidence`` of a control, empty of a method.
     """
 
     label: str
     color: str = ""
     diagnostics: dict[str, str] = field(default_factory=dict)
+    control: str = ""
 
 
 @dataclass(frozen=True)

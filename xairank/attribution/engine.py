@@ -30,6 +30,8 @@ class AttributionMethod(ABC):
         diagnostics: The numbers an image that :meth:`attribute` reports, with what each is, and its unit, in words.
         uses_input_gradients: Whether it asks the forward pass for ``input_gradients``, which are cheaper when foreseen.
         needs_feature_map: Whether it reads the feature map, which some networks have none of.
+        needs_decoder: Whether it reads the predicted mask, which only multitask models have.
+        control: Of a control, :data:`xairank.schema.NO_EVIDENCE` or ``OWN_EVIDENCE``; empty of a method, which may win.
     """
 
     label: ClassVar[str] = ""
@@ -37,6 +39,8 @@ class AttributionMethod(ABC):
     diagnostics: ClassVar[Mapping[str, str]] = {}
     uses_input_gradients: ClassVar[bool] = False
     needs_feature_map: ClassVar[bool] = False
+    needs_decoder: ClassVar[bool] = False
+    control: ClassVar[str] = ""
 
     def __call__(self, model: Model, images: Tensor, targets: Tensor) -> Tensor:
         """Images (B, C, H, W), targets (B,) -> maps (B, H, W)."""

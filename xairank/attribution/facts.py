@@ -28,5 +28,6 @@ def describe_methods(methods: Mapping[str, AttributionMethod | Callable[..., Any
         color = getattr(method, "color", "")
         taken = {some.color for some in facts.values()}
         diagnostics = dict(getattr(method, "diagnostics", {}))
-        facts[name] = MethodFacts(label, "" if color in taken else color, diagnostics)
+        control = getattr(method, "control", "")
+        facts[name] = MethodFacts(label, "" if color in taken else color, diagnostics, control)
     return facts

@@ -98,6 +98,19 @@ class ForwardPass:
         scores = target_logits(self.model.forward_head(*self.forward_rest(prefix)), targets)
         return torch.autograd.grad(scores.sum(), prefix)[0]
 
+    def decode(self) -> Tensor:
+        """The mask's logits (B, H, W) of a model with a decoder, from the feature map.
+
+        Raises:
+            ValueError: It has none.
+        """
+        decode = getattr(self.model, "decode", None)
+        if decode is None:
+            raise ValueError("the model has no decoder, so that it predicts no mask; leave this control out")
+        with torch.no_grad():
+            logits: Tensor = decode(self.features, (self.images.shape[2], self.images.shape[3]))
+        return logits
+
     def computed(self) -> Iterator[tuple[str, Tensor]]:
         """What has been computed so far, with its name in words; each (B, ...)."""
         yield "the feature map", self.features

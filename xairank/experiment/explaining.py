@@ -143,9 +143,10 @@ def explain_run(
     return Explained(scores, with_run(config, excluded, EXCLUDED_COLUMNS), frozen.batch_limit)
 
 
-def no_maps(data: Samples, methods: Iterable[str]) -> Maps:
-    """The maps of a run without a ranked image."""
-    return empty_maps(list(methods), data.image_size)
+def no_maps(data: Samples, methods: Mapping[str, object]) -> Maps:
+    """The maps of a run without a ranked image; controls keep none."""
+    kept = [name for name, method in methods.items() if not getattr(method, "control", "")]
+    return empty_maps(kept, data.image_size)
 
 
 def _freeze(classifier: Classifier, data: Samples, batch_limit: int | str) -> FrozenModel:

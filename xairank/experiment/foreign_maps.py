@@ -124,7 +124,7 @@ def score_map_files(
                     parts.add(part)
                 bar.advance(task, len(batch.rows))
     if keep:
-        parts.write_maps(folder.maps, no_maps(data, maps.methods))
+        parts.write_maps(folder.maps, no_maps(data, dict.fromkeys(maps.methods)))
     scores = with_run(config, parts.scores(), [*SCORE_COLUMNS, *metrics])
     excluded = maps.table[maps.table["reason"] != ""].drop(columns="probability")
     parts.delete()

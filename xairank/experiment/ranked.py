@@ -234,19 +234,24 @@ def suited_methods(methods: Mapping[str, AttributionMethod], classifier: Classif
     """
     shape = getattr(classifier.network, "feature_shape", None)
     has_map = shape is None or len(shape) == 3
-    suited = {name: method for name, method in methods.items() if has_map or not _needs_map(method)}
-    for name in methods:
+    with_mask = {name: one for name, one in methods.items() if classifier.predict_masks or not _needs_decoder(one)}
+    suited = {name: one for name, one in with_mask.items() if has_map or not _needs_map(one)}
+    for name in with_mask:
         if name not in suited:
             print_line(
                 f"Note: {name} is left out: it needs a feature map, and no layer of the network gives one that the "
                 "logits depend on everywhere; model.layer=NAME chooses one."
             )
-    if not suited:
+    if all(getattr(method, "control", "") for method in suited.values()):
         raise UserError(
             f"attribution.methods: {', '.join(methods)} need a feature map, and no layer of the network gives one; "
             "choose other methods, or name a layer with model.layer=NAME"
         )
     return suited
+
+
+def _needs_decoder(method: object) -> bool:
+    return bool(getattr(method, "needs_decoder", False))
 
 
 def _needs_map(method: object) -> bool:

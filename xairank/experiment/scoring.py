@@ -86,7 +86,8 @@ def score_samples(
         described = _describe(samples, table, classes)
         explained = _explain(model, samples, methods, described["sample"].tolist())
         predicted_masks = predict_masks(samples.images) if keep_maps and predict_masks else None
-        maps = to_maps(described, samples.images, samples.masks, explained, predicted_masks) if keep_maps else None
+        kept = {name: one for name, one in explained.items() if not getattr(methods[name], "control", "")}
+        maps = to_maps(described, samples.images, samples.masks, kept, predicted_masks) if keep_maps else None
         yield Scored(score_maps(described, explained, metrics, samples.masks), maps)
         advance(len(samples.rows))
 

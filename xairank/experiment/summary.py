@@ -9,11 +9,12 @@ from rich.table import Table
 
 from xairank.names import count
 from xairank.ranking.chance import at_chance
+from xairank.ranking.controls import against_controls, at_controls
 from xairank.ranking.statistics import summarize_methods
 from xairank.ranking.wins import FEWEST_CASES, Ties
 from xairank.runs.folder import RunFolder
 from xairank.runs.grouping import is_ranked_only
-from xairank.schema import SPLITS, MethodFacts, MetricFacts, method_facts, metric_facts
+from xairank.schema import NO_EVIDENCE, SPLITS, MethodFacts, MetricFacts, method_facts, metric_facts
 
 _DOUBTFUL = 0.7  # balanced accuracy
 
@@ -89,12 +90,20 @@ def print_summary(
         console.print("No image could be ranked: none is a defect that was classified correctly; see excluded.csv.")
         _print_excluded(console, excluded)
         return
+    is_control = scores["method"].isin([name for name, some in methods.items() if some.control])
+    every, scores, beside = methods, scores[~is_control], scores[is_control]
+    methods = {name: some for name, some in every.items() if not some.control}
     summaries = {
         split: summarize_methods(rows, metric, facts, ties, methods=list(methods))
         for split in SPLITS
         if len(rows := scores[scores["split"] == split])
     }
-    console.print(_table(summaries, methods, facts))
+    controls = {
+        split: summarize_methods(rows, metric, facts)
+        for split in summaries
+        if len(rows := beside[beside["split"] == split])
+    }
+    console.print(_table(summaries, controls, every, facts))
     _print_excluded(console, excluded)
     labels = {name: some.label for name, some in methods.items()}
     for split, summary in summaries.items():
@@ -103,6 +112,11 @@ def print_summary(
             verb = "is" if cases == 1 else "are"
             console.print(f"{SPLITS[split]}: {count(cases, 'case')} {verb} too few to conclude from.", highlight=False)
         if sentence := at_chance(summary, labels, higher_is_better=facts.higher_is_better):
+            console.print(f"{SPLITS[split]}: {sentence}", highlight=False, markup=False, soft_wrap=True)
+        rows, lower = scores[scores["split"] == split], beside[beside["split"] == split]
+        lower = lower[lower["method"].isin([name for name, some in every.items() if some.control == NO_EVIDENCE])]
+        found = against_controls(rows, lower, metric, facts)
+        if sentence := at_controls(found, {name: some.label for name, some in every.items()}):
             console.print(f"{SPLITS[split]}: {sentence}", highlight=False, markup=False, soft_wrap=True)
     chances = ", ".join(f"{summary['chance'].iloc[0]:.3f} ({split})" for split, summary in summaries.items())
     if any((summary["n_cases"] < summary["n_images"]).any() for summary in summaries.values()):
@@ -117,8 +131,13 @@ def excluded_counts(excluded: pd.DataFrame, split: str) -> str:
     return ", ".join(f"{number} {str(reason).replace('_', ' ')}" for reason, number in counts.items()) or "none"
 
 
-def _table(summaries: Mapping[str, pd.DataFrame], methods: Mapping[str, MethodFacts], facts: MetricFacts) -> Table:
-    """A row a split and method; the best score and win rate of each split in bold."""
+def _table(
+    summaries: Mapping[str, pd.DataFrame],
+    controls: Mapping[str, pd.DataFrame],
+    methods: Mapping[str, MethodFacts],
+    facts: MetricFacts,
+) -> Table:
+    """A row a split and method, the best score and win rate of each split in bold; beneath the controls, dim."""
     title = f"{facts.label} with the defect mask, and its 95 % interval"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     fewer = any((summary["n_cases"] < summary["n_images"]).any() for summary in summaries.values())
@@ -138,6 +157,10 @@ def _table(summaries: Mapping[str, pd.DataFrame], methods: Mapping[str, MethodFa
                 _strong(row["win_rate"], best_rate),
                 f"{row['n_images']} ({row['n_cases']})" if fewer else str(row["n_images"]),
             )
+        for row in controls[split].to_dict("records") if split in controls else ():
+            interval = "" if pd.isna(row["score_low"]) else f" \\[{row['score_low']:.3f}, {row['score_high']:.3f}]"
+            label = f"  control: {methods[row['method']].label}"
+            table.add_row("", label, f"{row['score']:.3f}{interval}", "-", "", style="dim")
         table.add_section()
     return table
 

@@ -24,8 +24,23 @@ Config = Mapping[str, Any]
 
 
 def create_methods(config: Config) -> dict[str, AttributionMethod]:
-    """The attribution methods by name, from ``attribution.methods``."""
-    return _create_entries("attribution.methods", config["attribution"]["methods"])
+    """The attribution methods by name, from ``attribution.methods``, and behind them the ``attribution.controls``.
+
+    Raises:
+        UserError: An entry cannot be made, or a control has the name of a method.
+    """
+    options = config["attribution"]
+    methods = _create_entries("attribution.methods", options["methods"])
+    controls = _create_entries("attribution.controls", options["controls"])
+    for name, control in controls.items():
+        if name in methods:
+            raise UserError(f"attribution.controls.{name}: is the name of a method too; rename one of them")
+        if not getattr(control, "control", ""):
+            raise UserError(
+                f"attribution.controls.{name}: {type(control).__name__} is a method, not a control; move the entry to "
+                "attribution.methods"
+            )
+    return {**methods, **controls}
 
 
 def create_metrics(config: Config) -> dict[str, Metric]:

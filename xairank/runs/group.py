@@ -11,7 +11,7 @@ import pandas as pd
 
 from xairank.names import count, images_in_words, in_words
 from xairank.runs.grouping import is_ranked_only
-from xairank.schema import SPLITS, MethodFacts, MetricFacts, method_facts, metric_facts
+from xairank.schema import NO_EVIDENCE, SPLITS, MethodFacts, MetricFacts, method_facts, metric_facts
 
 _SOFTWARE = ("xairank", "torch")  # whose versions can change a result
 
@@ -22,7 +22,8 @@ class Group:
 
     Attributes:
         name: What distinguishes it from the sweep's other groups, such as "model.beta=0"; empty where it is alone.
-        scores: Rows of ``scores.parquet``.
+        scores: Rows of ``scores.parquet``, of methods.
+        control_scores: Rows of ``scores.parquet``, of controls.
         metrics: Rows of ``metrics.csv``, with ``seed`` and ``fold``.
         excluded: Rows of ``excluded.csv``.
         runs: A row a run, as in :class:`xairank.runs.sweep.Sweep`.
@@ -30,6 +31,7 @@ class Group:
 
     name: str
     scores: pd.DataFrame
+    control_scores: pd.DataFrame
     metrics: pd.DataFrame
     excluded: pd.DataFrame
     runs: pd.DataFrame
@@ -42,12 +44,26 @@ class Group:
     @cached_property
     def methods(self) -> dict[str, MethodFacts]:
         """The methods, in the order of the configuration, which decides ties where the first method wins."""
+        return {name: facts for name, facts in self._described.items() if not facts.control}
+
+    @cached_property
+    def controls(self) -> dict[str, MethodFacts]:
+        """The controls, which are scored and never win."""
+        return {name: facts for name, facts in self._described.items() if facts.control}
+
+    @cached_property
+    def _described(self) -> dict[str, MethodFacts]:
         return method_facts(self.runs["info"].iloc[0])
 
     @property
     def labels(self) -> dict[str, str]:
         """What each method is called, in their order."""
         return {name: facts.label for name, facts in self.methods.items()}
+
+    @property
+    def control_labels(self) -> dict[str, str]:
+        """What each control is called, in their order."""
+        return {name: facts.label for name, facts in self.controls.items()}
 
     @property
     def metric(self) -> str:
@@ -84,6 +100,13 @@ class Group:
     def of_split(self, split: str) -> pd.DataFrame:
         """The scores of a split."""
         return self.scores[self.scores["split"] == split]
+
+    def controls_of_split(self, split: str) -> pd.DataFrame:
+        """The scores of the controls without evidence in a split, those that a method must beat."""
+        rows = self.control_scores[self.control_scores["split"] == split]
+        return rows[
+            rows["method"].isin([name for name, facts in self.controls.items() if facts.control == NO_EVIDENCE])
+        ]
 
     def scores_of(self, run: pd.Series) -> pd.DataFrame:
         """The scores of one run."""
@@ -175,7 +198,9 @@ def split_tables(
     scores: pd.DataFrame, metrics: pd.DataFrame, excluded: pd.DataFrame, runs: pd.DataFrame
 ) -> list[Group]:
     """A group for every value of the column ``group`` of ``runs``, in order."""
-    tables = (scores, metrics, excluded, runs)
+    names_of_controls = {name for info in runs["info"] for name, facts in method_facts(info).items() if facts.control}
+    is_control = scores["method"].isin(names_of_controls)
+    tables = (scores[~is_control], scores[is_control], metrics, excluded, runs)
     parts = [{str(name): part for name, part in table.groupby("group", sort=False)} for table in tables]
     names = list(dict.fromkeys(runs["group"]))
     return [

@@ -21,7 +21,7 @@ published values beside), ranking and statistics.
 _OVERVIEW = {
     "performance": ("Images", "Seeds"),
     "win_rate_test": ("Images", "Seeds", "Excluded"),
-    "ranking": ("Chance-corrected", "Against chance", "Mean rank", "Images", "Cases", "Seeds"),
+    "ranking": ("Chance-corrected", "Against chance", "Against controls", "Mean rank", "Images", "Cases", "Seeds"),
 }
 
 

@@ -9,12 +9,17 @@ import pandas as pd
 from xairank.ranking.bootstrap import FEWEST_SEEDS
 from xairank.ranking.chance import ABOVE, AT, BELOW, at_chance
 from xairank.ranking.conclusion import conclude
+from xairank.ranking.controls import against_controls, at_controls
 from xairank.ranking.statistics import Comparison, compare_methods, summarize_methods
 from xairank.runs.group import Group, count_of
 from xairank.schema import SPLITS
 from xairank.tables.groups import Rows, each_split, in_blocks, joined_notes, repeats_of, split_label
 from xairank.tables.table import MISSING, Table, p_value, with_interval
 
+_CONTROLS = (
+    "Controls never win and have no rank. Against controls: paired with the best control without evidence, Wilcoxon's "
+    "and the two-way test, corrected by Holm; the model's own mask is an upper control, not to be beaten."
+)
 _CASES = "Near-duplicate images are one case, the mean over its images."
 
 
@@ -22,31 +27,45 @@ def ranking(groups: Sequence[Group]) -> tuple[Table, list[str]]:
     """Mean score, chance-corrected score, mean rank and win rate of each method with their intervals.
 
     Returns:
-        The table, and a sentence for each group and split in which a method is not shown to be above chance.
+        The table, and sentences for each group and split in which a method is not shown to be above chance, or not
+        above the best control.
     """
     summaries = [(group, split, _summary(group, split)) for group, split in each_split(groups)]
-    data = pd.concat([some for *_, some in summaries], ignore_index=True) if summaries else pd.DataFrame()
+    beside = [_controls(group, split, some) for group, split, some in summaries]
+    summaries = [
+        (group, split, some.join(margins, on="method"))
+        for (group, split, some), (_, margins, _) in zip(summaries, beside, strict=True)
+    ]
+    shown_tables = [pd.concat([some, controls]) for (*_, some), (controls, _, _) in zip(summaries, beside, strict=True)]
+    data = pd.concat(shown_tables, ignore_index=True) if summaries else pd.DataFrame()
     corrected = any(some["chance_corrected"].notna().any() for *_, some in summaries)
     cases = any((some["n_cases"] < some["n_images"]).any() for *_, some in summaries)
     against = any((some["against_chance"] != "").any() for *_, some in summaries)
-    optional = {"Chance-corrected": corrected, "Against chance": against, "Cases": cases}
-    columns = ["Split", "Method", _metric_label(groups), "Chance-corrected", "Against chance", "Mean rank", "Win rate"]
+    controlled = any((some["against_control"].fillna("") != "").any() for *_, some in summaries)
+    optional = {
+        "Chance-corrected": corrected,
+        "Against chance": against,
+        "Against controls": controlled,
+        "Cases": cases,
+    }
+    columns = ["Split", "Method", _metric_label(groups), "Chance-corrected", "Against chance", "Against controls"]
+    columns += ["Mean rank", "Win rate"]
     header = [name for name in [*columns, "Images", "Cases", "Seeds"] if optional.get(name, True)]
     blocks: dict[str, Rows] = {group.name: [] for group in groups}
     notes, sentences = [], []
-    for group, split, some in summaries:
-        rows = _ranking_rows(group, split, some)
+    for (group, split, some), (controls, _, said) in zip(summaries, beside, strict=True):
+        rows = [*_ranking_rows(group, split, some), *_control_rows(group, split, controls)]
         blocks[group.name] += [[row[name if name in row else "score"] for name in header] for row in rows]
-        sentence = at_chance(some, group.labels, higher_is_better=group.metric_facts.higher_is_better)
-        sentences += [f"{split_label(group, split)}: {sentence}"] if sentence else []
-        notes.append(
-            (group.name, [*_about(group, split, some), *([f"{SPLITS[split]}: {sentence}"] if sentence else [])])
-        )
+        chance = at_chance(some, group.labels, higher_is_better=group.metric_facts.higher_is_better)
+        marks = [sentence for sentence in (chance, said) if sentence]
+        sentences += [f"{split_label(group, split)}: {sentence}" for sentence in marks]
+        notes.append((group.name, [*_about(group, split, some), *(f"{SPLITS[split]}: {mark}" for mark in marks)]))
     every = [
         "In brackets 95 % intervals that treat both seeds and cases as samples: two-way bootstrap-t of the scores; "
         "ranks and win rates on the scale of log odds with the same two-way variance.",
         *(["Chance-corrected: 0 is a random map, 1 a perfect one."] if corrected else []),
         "Rank: 1 is best of each image and seed.",
+        *([_CONTROLS] if any(len(controls) for controls, *_ in beside) else []),
         *([_CASES] if cases else []),
     ]
     title = f"Ranking of the methods, means over {repeats_of(groups)} of means over {'cases' if cases else 'images'}"
@@ -95,6 +114,36 @@ def _summary(group: Group, split: str) -> pd.DataFrame:
     return summary.assign(group=group.name, split=split, metric=group.metric)
 
 
+def _controls(group: Group, split: str, summary: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """Rows of the controls, for each method how it stands to the best of them, and that in words."""
+    rows = group.control_scores[group.control_scores["split"] == split]
+    facts = group.metric_facts
+    found = against_controls(group.of_split(split), group.controls_of_split(split), group.metric, facts)
+    margins = found.set_index("method")[["control", "verdict", "difference", "difference_low", "difference_high"]]
+    margins.columns = ["best_control", "against_control", *(f"above_control{end}" for end in ("", "_low", "_high"))]
+    said = at_controls(found, group.labels | group.control_labels)
+    if rows.empty:
+        return summary.head(0), margins, said
+    known = summarize_methods(rows, group.metric, facts, methods=list(group.controls))
+    for name in [f"{measure}{end}" for measure in ("rank", "win_rate") for end in ("", "_low", "_high")]:
+        known[name] = np.nan
+    return known.assign(group=group.name, split=split, metric=group.metric), margins, said
+
+
+def _control_rows(group: Group, split: str, controls: pd.DataFrame) -> list[dict[str, str]]:
+    """A row a control, by column as :func:`_ranking_rows`; it has no rank and no win."""
+    rows = []
+    for row in controls.to_dict("records"):
+        score, corrected = (
+            with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in ("score", "chance_corrected")
+        )
+        counts = {name: str(row[f"n_{name.lower()}"]) for name in ("Images", "Cases", "Seeds")}
+        shown = {"Split": SPLITS[split], "Method": f"control: {group.control_labels[row['method']]}", "score": score}
+        missing = dict.fromkeys(("Against chance", "Against controls", "Mean rank", "Win rate"), MISSING)
+        rows.append({**shown, "Chance-corrected": corrected, **missing, **counts})
+    return rows
+
+
 def _metric_label(groups: Sequence[Group]) -> str:
     """The metric that decides; "score" where groups differ in it, and their names say which."""
     labels = {group.metric_facts.label for group in groups}
@@ -130,6 +179,7 @@ def _ranking_rows(group: Group, split: str, summary: pd.DataFrame) -> list[dict[
                 "score": shown["score"],
                 "Chance-corrected": shown["chance_corrected"],
                 "Against chance": words.get(row["against_chance"], MISSING),
+                "Against controls": words.get(row["against_control"], MISSING),
                 "Mean rank": shown["rank"],
                 "Win rate": shown["win_rate"],
                 "Images": str(row["n_images"]),

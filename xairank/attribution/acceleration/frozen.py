@@ -2,6 +2,7 @@
 
 import copy
 import logging
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -48,6 +49,11 @@ class FrozenModel(nn.Module):
         """What ``forward_features`` gave -> logits (B, classes)."""
         logits: Tensor = self._model.forward_head(features, *others)  # type: ignore[operator]
         return logits
+
+    @property
+    def decode(self) -> Callable[[Tensor, tuple[int, int]], Tensor] | None:
+        """Feature map (B, C, h, w), size (H, W) -> mask logits (B, H, W); None where the model has no decoder."""
+        return getattr(self._model, "decode", None)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W) -> logits (B, classes)."""

@@ -1,0 +1,96 @@
+"""Whether a method beats the controls: maps that say nothing of what the model decides."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from xairank.names import in_words
+from xairank.ranking.bootstrap import bootstrap_interval, draw_resamples, two_way_p
+from xairank.ranking.cases import case_matrices, case_means
+from xairank.ranking.chance import ABOVE, AT, BELOW, UNKNOWN
+from xairank.ranking.pairs import ALPHA, holm, wilcoxon
+from xairank.ranking.wins import DECIMALS, FEWEST_CASES
+from xairank.schema import MetricFacts
+
+_COLUMNS = (
+    *("method", "control", "score", "control_score", "difference", "difference_low", "difference_high"),
+    *("wilcoxon_p", "holm_p", "two_way_p", "verdict"),
+)
+
+
+def against_controls(scores: pd.DataFrame, controls: pd.DataFrame, metric: str, facts: MetricFacts) -> pd.DataFrame:
+    """Each method beside the best of the controls, paired case by case.
+
+    The best control is that of the best mean score on the same cases. A method is above it where Wilcoxon's
+    signed-rank test and the two-way test, which allows for other seeds, both corrected by Holm over the methods, are
+    below 5 %, and its mean is the better one. Choosing the best control on the same cases favours the control.
+
+    Args:
+        scores: Rows of the methods, of one group and split.
+        controls: Rows of the controls without evidence, on the same images.
+        metric: The column that decides.
+        facts: Of the metric.
+
+    Returns:
+        A row a method: ``control``, the best; ``score`` and ``control_score``, means over cases; ``difference`` in
+        favour of the method with limits ``_low`` and ``_high``; ``wilcoxon_p``, ``holm_p``, ``two_way_p``; and
+        ``verdict``, "above", "not shown above" or "below", empty for fewer than six cases. No row without controls.
+    """
+    if controls.empty or scores.empty:
+        return pd.DataFrame(columns=list(_COLUMNS))
+    sign = 1 if facts.higher_is_better else -1
+    means = case_means(controls, metric)
+    best = str((sign * means.mean()).idxmax())
+    chosen = controls[controls["method"] == best]
+    cases = case_means(scores, metric)
+    matrices, reference = case_matrices(scores, metric), case_matrices(chosen, metric)[best]
+    resamples = draw_resamples(scores["seed"].nunique(), len(cases))
+    rows = []
+    for method, values in matrices.items():
+        margins = sign * (values - reference)
+        interval = bootstrap_interval(margins, resamples)
+        rows.append(
+            {
+                "method": method,
+                "control": best,
+                "score": float(cases[method].mean()),
+                "control_score": float(means[best].mean()),
+                "difference": float(interval.mean),
+                "difference_low": float(interval.low),
+                "difference_high": float(interval.high),
+                "wilcoxon_p": wilcoxon((sign * (cases[method] - means[best])).round(DECIMALS).to_numpy()),
+                "two_way_p": two_way_p(margins),
+            }
+        )
+    table = pd.DataFrame(rows)
+    table["holm_p"], table["two_way_p"] = (holm(table[name].to_numpy()) for name in ("wilcoxon_p", "two_way_p"))
+    shown = (table["holm_p"] < ALPHA) & (table["two_way_p"] < ALPHA)
+    verdict = np.select([shown & (table["difference"] > 0), shown & (table["difference"] < 0)], [ABOVE, BELOW], AT)
+    enough = len(cases) >= FEWEST_CASES
+    return table.assign(verdict=verdict if enough else UNKNOWN)[list(_COLUMNS)]
+
+
+def at_controls(table: pd.DataFrame, labels: Mapping[str, str]) -> str:
+    """A sentence on the methods that are not shown to be above the best control; empty where there is none.
+
+    Args:
+        table: Of :func:`against_controls`.
+        labels: What methods and controls are called.
+
+    Example:
+        >>> row = {"method": "saliency", "control": "center", "score": 0.12, "control_score": 0.25, "verdict": "below"}
+        >>> at_controls(pd.DataFrame([row]), {"saliency": "Saliency", "center": "Centre"})
+        'Saliency (0.12) is below the best control without evidence, Centre (0.25).'
+    """
+    clauses = []
+    for verdict, words in ((AT, "not shown to be above"), (BELOW, "below")):
+        rows = table[table["verdict"] == verdict].to_dict("records")
+        if rows:
+            names = in_words([f"{labels[row['method']]} ({row['score']:.2f})" for row in rows])
+            clauses.append(f"{names} {'is' if len(rows) == 1 else 'are'} {words}")
+    if not clauses:
+        return ""
+    control, score = table["control"].iloc[0], table["control_score"].iloc[0]
+    comma = "," if len(clauses) > 1 else ""
+    return f"{', and '.join(clauses)}{comma} the best control without evidence, {labels[control]} ({score:.2f})."
