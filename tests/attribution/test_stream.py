@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from tests.attribution.networks import images_and_targets, network, relative_error
-from xairank.attribution.forward_pass import ForwardPass, target_logits
+from xairank.attribution.forward_pass import ForwardPass
 from xairank.attribution.protocol import explaining
+from xairank.attribution.score import logit
 from xairank.attribution.stream import stream_gradients
 
 
@@ -28,7 +29,7 @@ def test_each_point_s_gradient_is_that_of_a_pass_of_its_own(limit, rows):
         for image, row in enumerate(rows):
             for point in range(5):
                 inputs = (images[row] + noise[image, point])[None].requires_grad_()
-                score = target_logits(model(inputs), targets[row, None]).sum()
+                score = logit(model(inputs), targets[row, None]).sum()
                 (expected,) = torch.autograd.grad(score, inputs)
                 assert relative_error(found[image, point, None], expected) < 1e-9
 

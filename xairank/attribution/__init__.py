@@ -12,7 +12,9 @@ For many images, :func:`freeze` the model once and :func:`explain` with all meth
 from xairank.attribution.acceleration.batch_limit import default_batch_limit, measure_batch_limit
 from xairank.attribution.acceleration.frozen import FrozenModel, freeze
 from xairank.attribution.acceleration.kernels import kernels_in_use
-from xairank.attribution.engine import AttributionMethod, Diagnostics, Explanation, NonFiniteError, explain
+from xairank.attribution.checks import NonFiniteError
+from xairank.attribution.cost import Cost
+from xairank.attribution.engine import AttributionMethod, Diagnostics, Explanation, explain
 from xairank.attribution.facts import describe_methods
 from xairank.attribution.gradcam import GradCAM
 from xairank.attribution.integrated_gradients import IntegratedGradients
@@ -21,6 +23,7 @@ from xairank.attribution.saliency import Saliency
 
 __all__ = [
     "AttributionMethod",
+    "Cost",
     "Diagnostics",
     "Explanation",
     "FrozenModel",

@@ -10,8 +10,12 @@ import torch
 from torch import Tensor
 
 from xairank.attribution.acceleration.batch_limit import checked_limit, default_batch_limit
+from xairank.attribution.checks import NonFiniteError, check_feature_map, check_finite, check_shape
+from xairank.attribution.cost import Cost, Stopwatch
 from xairank.attribution.forward_pass import ForwardPass
 from xairank.attribution.protocol import Model, checked, explaining, is_out_of_memory
+from xairank.attribution.score import SCORES
+from xairank.attribution.smoothing import smoothed
 
 Diagnostics = dict[str, Tensor]
 Explanation = tuple[Tensor, Diagnostics]
@@ -22,7 +26,13 @@ logger = logging.getLogger(__name__)
 class AttributionMethod(ABC):
     """A method: options in the constructor, :meth:`attribute` to write, a call that explains.
 
-    To add one, write one file with one class here, and one entry in ``conf/attribution/``.
+    To add one, write one file with one class here, and one entry in ``conf/attribution/``. Every method has the options
+    below; a constructor of its own takes them as ``**options`` and hands them on.
+
+    Args:
+        score: What is explained: the target's ``logit``, its ``probability``, or the ``contrast``: its logit minus the
+            largest of the others.
+        smooth: Standard deviation of a Gaussian blur of the map, in pixels; 0 for none.
 
     Attributes:
         label: Its name where people read it; empty for the entry's name in words.
@@ -32,6 +42,9 @@ class AttributionMethod(ABC):
         needs_feature_map: Whether it reads the feature map, which some networks have none of.
         needs_decoder: Whether it reads the predicted mask, which only multitask models have.
         control: Of a control, :data:`xairank.schema.NO_EVIDENCE` or ``OWN_EVIDENCE``; empty of a method, which may win.
+
+    Raises:
+        ValueError: An option that is not allowed; names it and what is.
     """
 
     label: ClassVar[str] = ""
@@ -41,10 +54,27 @@ class AttributionMethod(ABC):
     needs_feature_map: ClassVar[bool] = False
     needs_decoder: ClassVar[bool] = False
     control: ClassVar[str] = ""
+    score: str = "logit"
+    smooth: float = 0.0
+
+    def __init__(self, *, score: str = "logit", smooth: float = 0.0) -> None:
+        if score not in SCORES:
+            raise ValueError(f"score={score} is not allowed: expected {' or '.join(SCORES)}")
+        if isinstance(smooth, bool) or not isinstance(smooth, int | float) or not 0 <= smooth < float("inf"):
+            raise ValueError(f"smooth={smooth} is not allowed: expected a number of pixels of at least 0")
+        self.score, self.smooth = score, float(smooth)
 
     def __call__(self, model: Model, images: Tensor, targets: Tensor) -> Tensor:
         """Images (B, C, H, W), targets (B,) -> maps (B, H, W)."""
         return explain({"": self}, model, images, targets)[""][0]
+
+    def obstacle(self, model: Model) -> str:
+        """Why the method cannot explain a model, in words that follow "it"; empty where it can."""
+        if self.needs_feature_map and len(getattr(model, "feature_shape", ("C", "h", "w"))) != 3:
+            return "needs a feature map, and no layer of the network gives one that the logits depend on everywhere"
+        if self.needs_decoder and not hasattr(model, "decode"):
+            return "needs a model that predicts a mask"
+        return ""
 
     @abstractmethod
     def attribute(self, forward: ForwardPass) -> Explanation:
@@ -58,13 +88,17 @@ class AttributionMethod(ABC):
         """
 
 
+Method = AttributionMethod | Callable[[Model, Tensor, Tensor], Tensor]
+
+
 def explain(
-    methods: Mapping[str, AttributionMethod | Callable[[Model, Tensor, Tensor], Tensor]],
+    methods: Mapping[str, Method],
     model: Model,
     images: Tensor,
     targets: Tensor | None = None,
     *,
     batch_limit: int | None = None,
+    costs: dict[str, Cost] | None = None,
 ) -> dict[str, Explanation]:
     """Explains images with several methods that share what they have in common.
 
@@ -78,6 +112,7 @@ def explain(
         targets: The classes to explain, (B,) int64; None for the predicted ones.
         batch_limit: Largest batch in one pass; by default the attribute of this name of the model, or
             :func:`~xairank.attribution.acceleration.batch_limit.default_batch_limit`.
+        costs: Takes what each method costs, by name, added to what is there.
 
     Returns:
         By method: maps (B, H, W), and diagnostics by name, a row an image.
@@ -96,7 +131,8 @@ def explain(
         while start < len(images) or not parts:
             rows = slice(start, start + limit)
             try:
-                part = _within_memory(methods, model, images[rows], None if targets is None else targets[rows], limit)
+                some = None if targets is None else targets[rows]
+                part = _within_memory(methods, model, images[rows], some, limit, costs)
             except NonFiniteError as error:
                 raise NonFiniteError(error.method, error.what, start + error.image) from None
             if part is None:
@@ -107,74 +143,74 @@ def explain(
     return {name: _joined([part[name] for part in parts]) for name in methods}
 
 
-class NonFiniteError(ValueError):
-    """What a model computes for an image, or a map of it, is NaN or infinite.
-
-    Attributes:
-        method: Name of the method that met it.
-        what: What it is, in words.
-        image: The image's place in the batch that was given to :func:`explain`.
-    """
-
-    def __init__(self, method: str, what: str, image: int) -> None:
-        named = f"{method}: " if method else ""
-        super().__init__(
-            f"{named}{what} of image {image} holds NaN or infinite values; check that image and the model's weights"
-        )
-        self.method, self.what, self.image = method, what, image
-
-
-def _check_shape(method: str, maps: Tensor, images: Tensor) -> None:
-    expected = (len(images), *images.shape[2:])
-    if not isinstance(maps, Tensor) or maps.shape != expected:
-        found = tuple(maps.shape) if isinstance(maps, Tensor) else type(maps).__name__
-        raise ValueError(
-            f"{method}: returned {found} for {len(images)} images, expected maps {expected}; reduce channels to one"
-        )
-
-
-def _check_feature_map(name: str, method: object, forward: ForwardPass) -> None:
-    if getattr(method, "needs_feature_map", False) and forward.features.ndim != 4:
-        raise ValueError(
-            f"{name}: needs a feature map (B, C, h, w), but the model's features are {tuple(forward.features.shape)}; "
-            "name a layer that gives one, or choose another method"
-        )
-
-
-def _check_finite(method: str, what: str, values: Tensor) -> None:
-    if not bool(values.isfinite().all()):
-        images = (~values.isfinite()).flatten(1).any(dim=1)
-        raise NonFiniteError(method, what, int(images.nonzero()[0]))
-
-
 def _within_memory(
-    methods: Mapping[str, AttributionMethod | Callable[[Model, Tensor, Tensor], Tensor]],
+    methods: Mapping[str, Method],
     model: Model,
     images: Tensor,
     targets: Tensor | None,
     batch_limit: int,
+    costs: dict[str, Cost] | None,
 ) -> dict[str, Explanation] | None:
     """The explanations, or None where memory does not suffice and the limit can be lowered."""
     try:
-        input_gradients = any(getattr(method, "uses_input_gradients", False) for method in methods.values())
-        forward = ForwardPass(model, images, targets, batch_limit, input_gradients=input_gradients)
-        explanations = {}
-        for name, method in methods.items():
-            _check_feature_map(name, method, forward)
-            explanation = (
-                method.attribute(forward)
-                if isinstance(method, AttributionMethod)
-                else (method(model, images, forward.targets), {})
-            )
-            _check_shape(name, explanation[0], images)
-            for what, values in (*forward.computed(), ("the map", explanation[0])):
-                _check_finite(name, what, values)
-            explanations[name] = explanation
+        explanations: dict[str, Explanation] = {}
+        for score in dict.fromkeys(_score(method) for method in methods.values()):
+            some = {name: method for name, method in methods.items() if _score(method) == score}
+            explanations |= _explain_score(score, some, model, images, targets, batch_limit, costs)
         return explanations
     except Exception as error:
         if batch_limit == 1 or not is_out_of_memory(error):
             raise
         return None
+
+
+def _explain_score(
+    score: str,
+    methods: Mapping[str, Method],
+    model: Model,
+    images: Tensor,
+    targets: Tensor | None,
+    batch_limit: int,
+    costs: dict[str, Cost] | None,
+) -> dict[str, Explanation]:
+    """The explanations of methods that explain the same score, from one forward pass."""
+    watch, shared = Stopwatch(images.device), Cost()
+    input_gradients = any(_uses_input_gradients(method) for method in methods.values())
+    with watch.added_to(shared):
+        forward = ForwardPass(model, images, targets, batch_limit, input_gradients=input_gradients, score=SCORES[score])
+    explanations = {}
+    for name, method in methods.items():
+        check_feature_map(name, method, forward)
+        own, before = Cost(), forward.passes
+        with watch.added_to(own):
+            maps, diagnostics = (
+                method.attribute(forward)
+                if isinstance(method, AttributionMethod)
+                else (method(model, images, forward.targets), {})
+            )
+        check_shape(name, maps, images)
+        maps = smoothed(maps, getattr(method, "smooth", 0.0))
+        for what, values in (*forward.computed(), ("the map", maps)):
+            check_finite(name, what, values)
+        explanations[name] = maps, diagnostics
+        if costs is not None:
+            alone = len(images) * (1 + _uses_input_gradients(method))
+            _add(costs.setdefault(name, Cost()), len(images), alone + forward.passes - before, shared, own)
+    return explanations
+
+
+def _add(total: Cost, images: int, passes: float, *parts: Cost) -> None:
+    total.images += images
+    total.passes += passes
+    total.seconds += sum(part.seconds for part in parts)
+
+
+def _score(method: Method) -> str:
+    return getattr(method, "score", "logit")
+
+
+def _uses_input_gradients(method: Method) -> bool:
+    return bool(getattr(method, "uses_input_gradients", False))
 
 
 def _halved(model: Model, limit: int) -> int:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from xairank.attribution.protocol import Model, as_parts
+from xairank.attribution.score import Score, logit
 
 
 class ForwardPass:
@@ -25,6 +26,7 @@ class ForwardPass:
         batch_limit: Largest batch a method may send through the model.
         input_gradients: Whether a method will ask for them. They cost least here, and nothing of the forward pass is
             kept for them; without this they take a forward pass of their own.
+        score: What is explained, see :mod:`xairank.attribution.score`.
 
     Attributes:
         images: (B, C, H, W).
@@ -32,18 +34,31 @@ class ForwardPass:
         features: The feature map, (B, C, h, w).
         logits: (B, classes).
         targets: The explained classes, (B,).
-        scores: Their logits, (B,).
+        score: Logits and targets -> scores; the targets' logits by default.
+        scores: Those of the images, (B,).
+        passes: Images sent through the model so far, forward or backward; what happens behind the feature map is not
+            counted.
 
     Raises:
         ValueError: A target is not a class of the model.
     """
 
     def __init__(
-        self, model: Model, images: Tensor, targets: Tensor | None, batch_limit: int, *, input_gradients: bool = False
+        self,
+        model: Model,
+        images: Tensor,
+        targets: Tensor | None,
+        batch_limit: int,
+        *,
+        input_gradients: bool = False,
+        score: Score = logit,
     ) -> None:
         self.model = model
         self.batch_limit = batch_limit
         self.images = images
+        self.score = score
+        self.passes = len(images)
+        self._layers: dict[str | int, ForwardPass] = {}
         # Three graphs, cut where methods need gradients: images - prefix - features - logits.
         self._images = images.detach().requires_grad_()
         self._prefix_output = self.forward_prefix(self._images)
@@ -58,10 +73,44 @@ class ForwardPass:
         self.logits = logits.detach()
         self.targets = self.logits.argmax(dim=1) if targets is None else targets
         _check_targets(self.targets, self.logits.shape[1])
-        self._scores = target_logits(logits, self.targets)
+        self._scores = score(logits, self.targets)
         self.scores = self._scores.detach()
         if input_gradients:
             self.input_gradients = self.to_input(self._through(outputs, prefix))
+            self.passes += len(images)
+
+    @property
+    def network(self) -> Model:
+        """The model as it was written, for methods that change how its layers compute; a frozen one has other layers.
+
+        It is to be left as it is found.
+        """
+        network: Model = getattr(self.model, "plain", self.model)
+        return network
+
+    def at(self, layer: str | int | None) -> "ForwardPass":
+        """The same images and targets with the feature map of another layer; computed once for each.
+
+        Args:
+            layer: Name of a module; or a number: 0 is the first stage, at the largest resolution, and -1 the last one.
+                None is the model's own feature map.
+
+        Raises:
+            ValueError: The model cannot be cut at another layer.
+        """
+        if layer is None:
+            return self
+        if layer not in self._layers:
+            cut = getattr(self.model, "at_layer", None)
+            if cut is None:
+                raise ValueError(
+                    f"layer={layer}: {type(self.model).__name__} cannot be cut at another layer; give "
+                    "xairank.adapt(model), which can"
+                )
+            there = ForwardPass(cut(layer), self.images, self.targets, self.batch_limit, score=self.score)
+            self._layers[layer] = there
+            self.passes += len(self.images)
+        return self._layers[layer]
 
     def forward_prefix(self, images: Tensor) -> Tensor:
         """Images (B, C, H, W) -> output of the affine prefix (B, c, y, x)."""
@@ -95,8 +144,15 @@ class ForwardPass:
         Images do not influence one another in evaluation mode, so the gradient of the sum is each one's own.
         """
         prefix = prefix.detach().requires_grad_()
-        scores = target_logits(self.model.forward_head(*self.forward_rest(prefix)), targets)
+        scores = self.score(self.model.forward_head(*self.forward_rest(prefix)), targets)
+        self.passes += 2 * len(prefix)
         return torch.autograd.grad(scores.sum(), prefix)[0]
+
+    def scores_at(self, prefix: Tensor, targets: Tensor) -> Tensor:
+        """Scores (B,) at other outputs of the prefix (B, c, y, x), at most ``batch_limit`` of them."""
+        with torch.no_grad():
+            self.passes += len(prefix)
+            return self.score(self.model.forward_head(*self.forward_rest(prefix)), targets)
 
     def decode(self) -> Tensor:
         """The mask's logits (B, H, W) of a model with a decoder, from the feature map.
@@ -145,11 +201,6 @@ def _is_floating(part: object) -> bool:
 def _copied(part: Any) -> Any:  # noqa: ANN401
     """A copy of a tensor, as a head may work in place."""
     return part.clone() if isinstance(part, Tensor) else part
-
-
-def target_logits(logits: Tensor, targets: Tensor) -> Tensor:
-    """Logits (B, classes) -> the targets' (B,)."""
-    return logits.gather(1, targets.view(-1, 1)).squeeze(1)
 
 
 def _check_targets(targets: Tensor, n_classes: int) -> None:

@@ -1,13 +1,13 @@
 """Integrated gradients."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from xairank.attribution.engine import AttributionMethod, Explanation
-from xairank.attribution.forward_pass import ForwardPass, target_logits
+from xairank.attribution.forward_pass import ForwardPass
 from xairank.attribution.path import BASELINES, RULES
 from xairank.attribution.stream import stream_gradients
 
@@ -25,6 +25,7 @@ class IntegratedGradients(AttributionMethod):
         rule: ``gauss_legendre``, ``midpoint`` or ``trapezoid``.
         baseline: ``black``, ``white``, ``mean_color``, ``blurred``, or ``uniform``: noise, averaged over several draws.
         tolerance: Of ``n_steps=auto``, in logits.
+        **options: Those of every method, see :class:`~xairank.attribution.AttributionMethod`.
 
     Raises:
         ValueError: An option that is not allowed; names it and what is.
@@ -40,7 +41,9 @@ class IntegratedGradients(AttributionMethod):
         rule: str = "gauss_legendre",
         baseline: str = "black",
         tolerance: float = 0.05,
+        **options: Any,  # noqa: ANN401
     ) -> None:
+        super().__init__(**options)
         for name, value, allowed in (("rule", rule, RULES), ("baseline", baseline, BASELINES)):
             if value not in allowed:
                 raise ValueError(f"{name}={value} is not allowed: expected {' or '.join(allowed)}")
@@ -111,7 +114,8 @@ class IntegratedGradients(AttributionMethod):
 
 
 def _baseline_scores(forward: ForwardPass, start: Tensor) -> Tensor:
-    """The explained classes' logits at the baselines, (B,), from the prefix's output there, (B or 1, c, y, x)."""
+    """The explained scores at the baselines, (B,), from the prefix's output there, (B or 1, c, y, x)."""
     with torch.no_grad():
         logits = forward.model.forward_head(*forward.forward_rest(start))
-    return target_logits(logits.expand(len(forward.targets), -1), forward.targets)
+    forward.passes += len(start)
+    return forward.score(logits.expand(len(forward.targets), -1), forward.targets)

@@ -1,4 +1,4 @@
-"""Gradients at many points of each image, a batch at a time: for integrated gradients, SmoothGrad and the like."""
+"""Gradients or scores at many points of each image, a batch at a time: for integrated gradients and the like."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from xairank.attribution.forward_pass import ForwardPass
 
-# An image, and some of its points -> these points at the prefix's output, (points, c, y, x).
+# An image, by its place among the rows, and some of its points -> these points, at the prefix's output or the image.
 Points = Callable[[int, slice], Tensor]
 
 
@@ -39,17 +39,50 @@ def stream_gradients(forward: ForwardPass, rows: Tensor, n_points: int, points: 
         n_points: Of each image.
         points: Gives the points when their turn comes.
     """
+    for batch, inputs, targets in _stream(forward, rows, n_points, points):
+        gradients = forward.prefix_gradients(inputs, targets)
+        for (image, steps), part in zip(batch, gradients.split(_counts(batch)), strict=True):
+            yield PointGradients(image, steps, part)
+
+
+def stream_scores(forward: ForwardPass, rows: Tensor, n_points: int, points: Points) -> Tensor:
+    """The explained scores at ``n_points`` variants of each image, in passes of at most ``forward.batch_limit``.
+
+    Args:
+        forward: Of the batch.
+        rows: The images of the batch to go through, (R,).
+        n_points: Of each image.
+        points: Gives the variants when their turn comes, (points, C, H, W): images, not outputs of the prefix.
+
+    Returns:
+        Scores (R, n_points).
+    """
+    scores = forward.scores.new_empty(len(rows) * n_points)
+    begin = 0
+    for _, inputs, targets in _stream(forward, rows, n_points, points):
+        with torch.no_grad():
+            prefix = forward.forward_prefix(inputs)
+        scores[begin : begin + len(inputs)] = forward.scores_at(prefix, targets)
+        begin += len(inputs)
+    return scores.view(len(rows), n_points)
+
+
+def _stream(
+    forward: ForwardPass, rows: Tensor, n_points: int, points: Points
+) -> Iterator[tuple[list[tuple[int, slice]], Tensor, Tensor]]:
+    """All (image, point) pairs in batches: which they are, the points, and their targets."""
     n_pairs = len(rows) * n_points
     for begin in range(0, n_pairs, forward.batch_limit):
         batch = list(_by_image(begin, min(begin + forward.batch_limit, n_pairs), n_points))
         inputs = [points(image, steps) for image, steps in batch]
-        counts = [len(some) for some in inputs]
-        images = torch.cat([rows.new_full((count,), image) for (image, _), count in zip(batch, counts, strict=True)])
-        gradients = forward.prefix_gradients(
-            torch.cat(inputs) if len(inputs) > 1 else inputs[0], forward.targets[rows[images]]
+        images = torch.cat(
+            [rows.new_full((count,), image) for (image, _), count in zip(batch, _counts(batch), strict=True)]
         )
-        for (image, steps), part in zip(batch, gradients.split(counts), strict=True):
-            yield PointGradients(image, steps, part)
+        yield batch, torch.cat(inputs) if len(inputs) > 1 else inputs[0], forward.targets[rows[images]]
+
+
+def _counts(batch: list[tuple[int, slice]]) -> list[int]:
+    return [steps.stop - steps.start for _, steps in batch]
 
 
 def _by_image(begin: int, end: int, n_points: int) -> Iterator[tuple[int, slice]]:

@@ -24,11 +24,15 @@ class FrozenModel(nn.Module):
 
     Attributes:
         batch_limit: Largest batch that should be sent through the model.
+        plain: A copy of the model as it was written, for methods that change how its layers compute.
     """
 
-    def __init__(self, model: nn.Module, halves: Halves, batch_limit: int) -> None:
+    def __init__(self, model: nn.Module, halves: Halves, batch_limit: int, plain: nn.Module, images: Tensor) -> None:
         super().__init__()
         self._model = model
+        self.plain = plain
+        self._images = images
+        self._layers: dict[str | int, FrozenModel] = {}
         self._halves = nn.ModuleDict(halves._asdict())
         self.batch_limit = batch_limit
 
@@ -54,6 +58,22 @@ class FrozenModel(nn.Module):
     def decode(self) -> Callable[[Tensor, tuple[int, int]], Tensor] | None:
         """Feature map (B, C, h, w), size (H, W) -> mask logits (B, H, W); None where the model has no decoder."""
         return getattr(self._model, "decode", None)
+
+    def at_layer(self, layer: str | int) -> "FrozenModel":
+        """The model cut at another layer, frozen too.
+
+        Raises:
+            ValueError: It cannot be cut there.
+        """
+        if layer not in self._layers:
+            cut = getattr(self.plain, "at_layer", None)
+            if cut is None:
+                raise ValueError(
+                    f"layer={layer}: {type(self.plain).__name__} cannot be cut at another layer; freeze "
+                    "xairank.adapt(model), which can"
+                )
+            self._layers[layer] = freeze(cut(layer), self._images, batch_limit=self.batch_limit)
+        return self._layers[layer]
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W) -> logits (B, classes)."""
@@ -90,11 +110,11 @@ def freeze(model: Model, images: Tensor, *, batch_limit: int | None = None) -> F
 
 def _freeze(original: nn.Module, images: Tensor, batch_limit: int) -> FrozenModel:
     plain = copy.deepcopy(original).eval().requires_grad_(False)
-    frozen = FrozenModel(plain, Halves(nn.Identity(), _Unfolded(plain)), batch_limit)
+    frozen = FrozenModel(plain, Halves(nn.Identity(), _Unfolded(plain)), batch_limit, plain, images)
     name = type(original).__name__
     try:
         folded = copy.deepcopy(plain)
-        candidate = FrozenModel(folded, fold_and_split(Features(folded)), batch_limit)
+        candidate = FrozenModel(folded, fold_and_split(Features(folded)), batch_limit, plain, images)
         found = difference(candidate, frozen, images)
     except Exception as error:  # torch.fx raises whatever the network's own code does with a proxy
         if is_out_of_memory(error):
