@@ -11,6 +11,8 @@ from xairank.names import display_name
 from xairank.runs.folder import RunFolder
 from xairank.schema import (
     EXCLUDED_COLUMNS,
+    NO_EVIDENCE,
+    OWN_EVIDENCE,
     SCORE_COLUMNS,
     TEST,
     TRAIN,
@@ -31,7 +33,9 @@ METHOD_FACTS = {
     ),
 }
 METRIC_FACTS = {"topk_overlap": MetricFacts("Top-K Overlap"), "topk_iou": MetricFacts("Top-K IoU")}
-LEVELS = {"gradcam": 0.2, "saliency": -1.0, "integrated_gradients": -0.8}  # mean log odds of the overlap
+# Mean log odds of the overlap.
+LEVELS = {"gradcam": 0.2, "saliency": -1.0, "integrated_gradients": -0.8, "center": -0.8, "random": -3.0, "own_mask": 1}
+CONTROLS = {name: {"_target_": f"xairank.attribution.controls.{name}"} for name in ("random", "center", "own_mask")}
 
 
 def fake_config(seed: int = 42, *, fold: int = 0, name: str = "fake", **overrides: Any) -> dict[str, Any]:
@@ -64,6 +68,7 @@ def fake_config(seed: int = 42, *, fold: int = 0, name: str = "fake", **override
         "attribution": {
             "batch_limit": 16,
             "keep_maps": True,
+            "controls": {},
             "methods": {
                 "gradcam": {"_target_": "xairank.attribution.GradCAM"},
                 "saliency": {"_target_": "xairank.attribution.Saliency"},
@@ -94,6 +99,14 @@ def fake_config(seed: int = 42, *, fold: int = 0, name: str = "fake", **override
             place = place[parent]
         place[last] = value
     return config
+
+
+def fake_controls(config: Mapping[str, Any]) -> dict[str, MethodFacts]:
+    """Facts of a configuration's controls: any name is one without evidence, ``own_mask`` the model's own."""
+    return {
+        name: MethodFacts(display_name(name), control=OWN_EVIDENCE if name == "own_mask" else NO_EVIDENCE)
+        for name in config["attribution"]["controls"]
+    }
 
 
 def fake_methods(names: Iterable[str]) -> dict[str, MethodFacts]:
@@ -168,7 +181,7 @@ def fake_record(config: Mapping[str, Any]) -> dict[str, Any]:
     data, weights = config["data"], config["model"]["encoder_weights"]
     return {
         "classes": sorted({*CLASSES, "good"}),
-        "methods": to_record(fake_methods(config["attribution"]["methods"])),
+        "methods": to_record({**fake_methods(config["attribution"]["methods"]), **fake_controls(config)}),
         "metrics": to_record(METRIC_FACTS),
         "data": f"data of {data['category']}, split {data['split_seed']}, fold {data['fold']}",
         "weights": f"pretrained:{config['model']['encoder']}" if weights is None else f"content of {weights}",
@@ -205,7 +218,7 @@ def write_fake_run(
     run = RunFolder(folder, config)
     run.claim()
     seed, fold = config["seed"], config["data"]["fold"]
-    methods = config["attribution"]["methods"]
+    methods = [*config["attribution"]["methods"], *config["attribution"]["controls"]]
     scores, excluded = fake_tables(seed, fold, n_images, n_good, methods)
     run.write_table("scores.parquet", scores)
     run.write_table("excluded.csv", excluded)

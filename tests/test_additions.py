@@ -99,7 +99,10 @@ def run(folder, *arguments):
 def test_both_are_in_the_scores(folder):
     for path in folder.glob("multirun/mine/*/scores.parquet"):
         scores = pd.read_parquet(path)
-        assert set(scores["method"]) == {"gradcam", "saliency", "integrated_gradients", "contrast"}
+        assert set(scores["method"]) == {
+            *("gradcam", "saliency", "integrated_gradients", "contrast"),
+            *("random", "center", "edges", "constant", "own_mask"),
+        }
         assert scores["outside"].between(0, 1).all()
         assert scores["outside_chance"].equals(1 - scores["k"] / scores["n_pixels"])
         assert scores["spread"].notna().equals(scores["method"] == "contrast")

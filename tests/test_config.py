@@ -112,6 +112,7 @@ IMPOSSIBLE = {
     "attribution.batch_limit": (0, "many"),
     "attribution.keep_maps": ("all", None),
     "attribution.methods": ({}, {"gradcam": {}}),
+    "attribution.controls": (None, {"center": {}}),
     "evaluation.metrics": ({}, {"topk_overlap": {}}),
     "trainer.max_epochs": (0, 1.5),
     "trainer.accelerator": ("tpu9", None),
@@ -150,6 +151,7 @@ IMPOSSIBLE_TO_EXPLAIN = {
     "attribution.batch_limit": (0, "many"),
     "attribution.keep_maps": ("all", None),
     "attribution.methods": ({}, {"gradcam": {}}),
+    "attribution.controls": (None, {"center": {}}),
 }
 
 

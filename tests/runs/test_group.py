@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from tests.runs_fixture import write_fake_sweep
+from tests.runs_fixture import CONTROLS, write_fake_sweep
 from xairank.runs.sweep import Sweep, read_sweep
 
 
@@ -65,3 +65,13 @@ def test_long_and_odd_names_become_file_names(sweep: Sweep):
     parts = (rename(part) for part in (sweep.scores, sweep.metrics, sweep.excluded, sweep.runs))
     suffixes = [group.suffix for group in Sweep(sweep.folder, *parts).groups]
     assert suffixes[1] == "_model.encoder=a-b-attribution.methods.x=-"
+
+
+def test_controls_are_kept_apart_from_the_methods(tmp_path):
+    (group,) = read_sweep(write_fake_sweep(tmp_path / "controlled", **{"attribution.controls": CONTROLS})).groups
+    assert list(group.methods) == ["gradcam", "saliency", "integrated_gradients"]
+    assert list(group.controls) == list(CONTROLS)
+    assert set(group.scores["method"]) == set(group.methods)
+    assert set(group.control_scores["method"]) == set(CONTROLS)
+    assert set(group.controls_of_split("test")["method"]) == {"random", "center"}  # the model's own mask has evidence
+    assert set(group.controls_of_split("test")["split"]) == {"test"}

@@ -69,7 +69,7 @@ def explain_images(config: Config) -> None:
         check_place(place, what_is_explained(config), overwrite=config["overwrite"])
         given = config["images"] if isinstance(config["images"], list) else [config["images"]]
         images = find_images(given, config["masks"], without=place)
-        methods = create_methods(config)
+        methods = {name: method for name, method in create_methods(config).items() if not method.control}
         try_methods(methods, small_network())
         device = choose_device(config["device"])
         classifier = load_classifier({**config, "data": {"image_size": config["image_size"]}}, (), device)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from xairank.attribution import Explanation
+from xairank.attribution.controls import Control
 from xairank.console import print_line, progress
 from xairank.data.datamodule import Batch, DefectDataModule
 from xairank.data.faults import Faults
@@ -104,9 +105,13 @@ def describe_samples(data: DefectDataModule, predictions: object) -> pd.DataFram
 
 
 def score_map_files(
-    folder: RunFolder, data: DefectDataModule, maps: FileMaps, metrics: Mapping[str, Metric]
+    folder: RunFolder,
+    data: DefectDataModule,
+    maps: FileMaps,
+    controls: Mapping[str, Control],
+    metrics: Mapping[str, Metric],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Scores the maps of all ranked samples and keeps them where that is wanted.
+    """Scores the maps of all ranked samples, and those of the controls, and keeps the maps where that is wanted.
 
     Returns:
         What ``scores.parquet`` and ``excluded.csv`` hold.
@@ -119,7 +124,7 @@ def score_map_files(
         task = bar.add_task("Scoring", total=len(data.table))
         for split in data.splits:
             for batch in data.evaluation_dataloader(split):
-                part = _score(batch, maps, metrics, keep=keep)
+                part = _score(batch, maps, controls, metrics, keep=keep)
                 if part is not None:
                     parts.add(part)
                 bar.advance(task, len(batch.rows))
@@ -131,7 +136,14 @@ def score_map_files(
     return scores, with_run(config, [excluded], EXCLUDED_COLUMNS)
 
 
-def _score(batch: Batch, maps: FileMaps, metrics: Mapping[str, Metric], *, keep: bool) -> Scored | None:
+def from_images(controls: Mapping[str, Control], images: Tensor) -> dict[str, Explanation]:
+    """The maps of controls for images (B, 3, H, W)."""
+    return {name: (control.from_images(images), {}) for name, control in controls.items()}
+
+
+def _score(
+    batch: Batch, maps: FileMaps, controls: Mapping[str, Control], metrics: Mapping[str, Metric], *, keep: bool
+) -> Scored | None:
     rows = maps.table.iloc[batch.rows.numpy()].reset_index(drop=True)
     ranked = (rows["reason"] == "").to_numpy()
     if not ranked.any():
@@ -142,7 +154,7 @@ def _score(batch: Batch, maps: FileMaps, metrics: Mapping[str, Metric], *, keep:
     described = described.assign(k=_count(masks), n_pixels=masks[0].numel())
     explained = maps.read(described["sample"].tolist())
     kept = to_maps(described, images, masks, explained, None) if keep else None
-    return Scored(score_maps(described, explained, metrics, masks), kept)
+    return Scored(score_maps(described, explained | from_images(controls, images), metrics, masks), kept)
 
 
 def _count(masks: Tensor) -> np.ndarray:

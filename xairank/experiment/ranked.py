@@ -27,7 +27,7 @@ from xairank.experiment.foreign_maps import FileMaps, score_map_files
 from xairank.experiment.ranked_config import read_run
 from xairank.experiment.scoring import predict_logits
 from xairank.experiment.summary import print_run
-from xairank.experiment.wiring import create_data, create_methods, create_metrics
+from xairank.experiment.wiring import create_data, create_image_controls, create_methods, create_metrics
 from xairank.files import expand_user
 from xairank.names import display_name
 from xairank.runs.folder import RunFolder
@@ -134,9 +134,10 @@ def _rank_maps(folder: RunFolder, data: DefectDataModule, metrics: Mapping[str, 
     """Scores maps in files; leaves a complete run folder."""
     maps = FileMaps(folder.config, data)
     folder.claim()
-    scores, excluded = score_map_files(folder, data, maps, metrics)
+    controls = create_image_controls(folder.config, maps.methods)
+    scores, excluded = score_map_files(folder, data, maps, controls, metrics)
     clock.stop("scoring")
-    methods = describe_maps(folder.config, maps.methods)
+    methods = describe_maps(folder.config, maps.methods) | describe_methods(controls)
     record = {"classes": data.classes, "network": folder.weights, **describe_environment(torch.device("cpu"))}
     finish_ranking(folder, data, scores, excluded, methods, metrics, record, clock)
 

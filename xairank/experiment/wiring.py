@@ -1,6 +1,6 @@
 """Makes the parts of a run from its configuration: data, model, methods, metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -8,6 +8,7 @@ from hydra.utils import instantiate
 from torch import nn
 
 from xairank.attribution import AttributionMethod
+from xairank.attribution.controls import Control
 from xairank.console import ConsoleMonitor, print_line, tracker
 from xairank.data.datamodule import DefectDataModule
 from xairank.data.download import download_category
@@ -29,9 +30,8 @@ def create_methods(config: Config) -> dict[str, AttributionMethod]:
     Raises:
         UserError: An entry cannot be made, or a control has the name of a method.
     """
-    options = config["attribution"]
-    methods = _create_entries("attribution.methods", options["methods"])
-    controls = _create_entries("attribution.controls", options["controls"])
+    methods = _create_entries("attribution.methods", config["attribution"]["methods"])
+    controls = _create_entries("attribution.controls", config["attribution"]["controls"])
     for name, control in controls.items():
         if name in methods:
             raise UserError(f"attribution.controls.{name}: is the name of a method too; rename one of them")
@@ -41,6 +41,22 @@ def create_methods(config: Config) -> dict[str, AttributionMethod]:
                 "attribution.methods"
             )
     return {**methods, **controls}
+
+
+def create_image_controls(config: Config, names: Iterable[str]) -> dict[str, Control]:
+    """The controls that need no model, by name: what maps from elsewhere, called ``names``, are compared with.
+
+    Raises:
+        UserError: An entry cannot be made, or a control has the name of a method.
+    """
+    controls = {name: one for name, one in create_methods(config).items() if isinstance(one, Control)}
+    for name in names:
+        if name in controls:
+            raise UserError(
+                f"maps: {name} is the name of a control too; give the method another name, or leave the control out "
+                f"with ~attribution.controls.{name}"
+            )
+    return controls
 
 
 def create_metrics(config: Config) -> dict[str, Metric]:

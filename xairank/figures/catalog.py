@@ -5,10 +5,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from xairank.errors import UserError
 from xairank.figures.curves import draw_curves
+from xairank.figures.marks import control_styles, marked
 from xairank.figures.options import Options
 from xairank.figures.overlap import draw_distribution, draw_size
 from xairank.figures.ranks import draw_critical_difference, draw_pairwise, pairwise_wins
@@ -56,9 +58,12 @@ def _group_figures(group: Group, options: Options, styles: Styles) -> tuple[Figu
     rates = win_rates(
         scores, metric, higher_is_better=facts.higher_is_better, ties=group.ties, methods=list(group.methods)
     )
-    figures["figure7_win_rate"] = partial(draw_win_rate, rates, count_images(scores), styles, basis)
-    figures["overlap_distribution"] = partial(draw_distribution, scores, metric, facts, styles, basis)
-    figures["overlap_by_size"] = partial(draw_size, scores, metric, facts, styles, basis)
+    shown, meaning = marked(group, styles, group.splits)
+    figures["figure7_win_rate"] = partial(draw_win_rate, rates, count_images(scores), shown, basis + meaning)
+    every = pd.concat([scores, group.control_scores.drop(columns="group")], ignore_index=True)
+    beside = control_styles(group.controls)
+    figures["overlap_distribution"] = partial(draw_distribution, every, metric, facts, shown, basis + meaning, beside)
+    figures["overlap_by_size"] = partial(draw_size, scores, metric, facts, shown, basis + meaning)
     if len(styles) > 1:
         ranked, left_out = _rank_figures(group, styles)
         figures |= ranked
@@ -81,9 +86,10 @@ def _rank_figures(group: Group, styles: Styles) -> tuple[Figures, list[str]]:
         scores = group.of_split(split)
         cases = case_means(scores, group.metric)
         better = group.metric_facts.higher_is_better
-        basis = group.basis(scores)
+        shown, meaning = marked(group, styles, [split])
+        basis = group.basis(scores) + meaning
         figures[f"pairwise_wins_{split}"] = partial(
-            draw_pairwise, pairwise_wins(cases, higher_is_better=better), styles, basis
+            draw_pairwise, pairwise_wins(cases, higher_is_better=better), shown, basis
         )
         if len(cases) < FEWEST_CASES:
             noun = "image" if len(cases) == scores["sample"].nunique() else "case"
@@ -92,7 +98,7 @@ def _rank_figures(group: Group, styles: Styles) -> tuple[Figures, list[str]]:
             continue
         ranks = cases.rank(axis=1, ascending=not better).mean()
         difference = critical_difference(*cases.shape)
-        diagram = partial(draw_critical_difference, ranks, difference, styles, basis)
+        diagram = partial(draw_critical_difference, ranks, difference, shown, basis)
         figures[f"critical_difference_{split}"] = diagram
     return figures, left_out
 

@@ -41,9 +41,14 @@ def image_means(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def draw_distribution(
-    scores: pd.DataFrame, metric: str, facts: MetricFacts, styles: Mapping[str, MethodStyle], basis: str
+    scores: pd.DataFrame,
+    metric: str,
+    facts: MetricFacts,
+    styles: Mapping[str, MethodStyle],
+    basis: str,
+    controls: Mapping[str, MethodStyle] | None = None,
 ) -> Figure:
-    """Scores by method, every image a point, with the chance level where it is known.
+    """Scores by method, every image a point, with the chance level where it is known; the controls behind a line.
 
     Args:
         scores: As for :func:`image_means`.
@@ -51,8 +56,10 @@ def draw_distribution(
         facts: Of the metric.
         styles: Of the methods, in order.
         basis: The line that says how many runs and images the figure rests on.
+        controls: Styles of the controls, in order.
     """
     images = image_means(scores, metric)
+    n_methods, styles = len(styles), {**styles, **(controls or {})}
     splits = [split for split in SPLITS if (images["split"] == split).any()]
     rows = 1 if len(styles) <= _BESIDE else len(splits)
     figure = new_figure(DOUBLE_COLUMN, 0.7 + 2.2 * rows)
@@ -60,6 +67,9 @@ def draw_distribution(
     for axes, split in zip(panels.flat, splits, strict=True):
         shown = images[images["split"] == split]
         _draw_boxes(axes, shown, styles)
+        if len(styles) > n_methods:
+            axes.axvline(n_methods - 0.5, color="0.5", linewidth=0.6)
+            axes.text(n_methods - 0.4, 0.98, "Controls", transform=axes.get_xaxis_transform(), va="top", color="0.35")
         chance = float(shown.drop_duplicates("sample")["chance"].mean())
         title = f"{set_name(split)}, {count(shown['sample'].nunique(), 'image')}"
         if not np.isnan(chance):

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from xairank.attribution import Explanation
+from xairank.attribution import Explanation, describe_methods
 from xairank.console import print_line
 from xairank.data.map_files import resize_map
 from xairank.data.predictions import misnamed_class
@@ -18,9 +18,10 @@ from xairank.errors import UserError
 from xairank.experiment.clock import Clock
 from xairank.experiment.environment import describe_environment
 from xairank.experiment.explaining import with_run
+from xairank.experiment.foreign_maps import from_images
 from xairank.experiment.ranked import describe_maps, finish_ranking
 from xairank.experiment.scoring import exclusion_reasons, score_maps, to_maps
-from xairank.experiment.wiring import create_metrics
+from xairank.experiment.wiring import create_image_controls, create_metrics
 from xairank.interface.configuration import checked, composed, entries_of
 from xairank.interface.networks import Metrics, as_metrics, choose_metric
 from xairank.interface.ranking import Ranking
@@ -48,7 +49,8 @@ def rank_maps(
         maps: By method, (N, h, w), or (N, 1, h, w) as many tools give them; resized bilinearly to the masks.
         masks: (N, H, W), nonzero on the defect.
         labels: The class of each image, for results by class; by default all are "defect".
-        images: (N, 3, H, W), for figures and to find near-duplicates; without them each image is a case of its own.
+        images: (N, 3, H, W), for figures, for controls that read them, and to find near-duplicates; without them each
+            image is a case of its own.
         predicted: The predicted class of each image: those that differ from ``labels`` are not ranked. By default all
             are taken as right.
         sign: What negative values mean: ``as_is`` ranks them below zero, ``abs`` takes their size, ``positive`` sets
@@ -88,6 +90,8 @@ def rank_maps(
     if tuple(shown.shape[2:]) != size or len(shown) != count:
         raise UserError(f"images: found shape {tuple(shown.shape)}; expected {(count, 3, *size)}, as the masks")
     samples = MemorySamples(shown, found_masks, names, distinct=images is None)
+    controls = create_image_controls(config, ready)
+    controls = {name: one for name, one in controls.items() if images is not None or not one.reads_image}
     clock = Clock()
     place = tempfile.TemporaryDirectory(prefix="xairank-")
     folder = RunFolder(Path(place.name) / f"maps,seed={config['seed']}", checked(config), samples.fingerprint())
@@ -103,7 +107,8 @@ def rank_maps(
     rows = torch.from_numpy(ranked)
     described = table[ranked].drop(columns="reason").reset_index(drop=True)
     explained: dict[str, Explanation] = {name: (one[rows], {}) for name, one in ready.items()}
-    scores = [score_maps(described, explained, made_metrics, found_masks[rows])] if ranked.any() else []
+    beside = from_images(controls, shown[rows])
+    scores = [score_maps(described, explained | beside, made_metrics, found_masks[rows])] if ranked.any() else []
     if keep_maps:
         write_maps(folder.maps, to_maps(described, shown[rows], found_masks[rows], explained, None))
     excluded = table[~ranked].drop(columns=["probability", "k", "n_pixels"])
@@ -113,7 +118,7 @@ def rank_maps(
         samples,
         with_run(config, scores, [*SCORE_COLUMNS, *made_metrics]),
         with_run(config, [excluded], EXCLUDED_COLUMNS),
-        describe_maps(config, ready),
+        describe_maps(config, ready) | describe_methods(controls),
         made_metrics,
         {"classes": sorted(set(names)), "network": None, **describe_environment(torch.device("cpu"))},
         clock,

@@ -1,5 +1,7 @@
 """A Gaussian in the middle of the image."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -11,13 +13,16 @@ class Center(Control):
 
     Args:
         width: Its standard deviation, as a share of the image's height and width.
+        **options: Those of every method, see :class:`~xairank.attribution.AttributionMethod`.
     """
 
     label = "Centre"
+    reads_image = False
 
-    def __init__(self, width: float = 0.25) -> None:
-        if not width > 0:
-            raise ValueError(f"width: found {width}, expected a number greater than 0")
+    def __init__(self, width: float = 0.25, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(**options)
+        if isinstance(width, bool) or not isinstance(width, int | float) or not width > 0:
+            raise ValueError(f"width={width} is not allowed: expected a share of the image greater than 0")
         self.width = width
 
     def from_images(self, images: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ class Constant(Control):
     """One value everywhere: all pixels tie, so that its Top-K Overlap is exactly chance, K / N."""
 
     label = "Constant"
+    reads_image = False
 
     def from_images(self, images: Tensor) -> Tensor:
         """Images (B, C, H, W) -> maps (B, H, W) of ones."""

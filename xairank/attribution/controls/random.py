@@ -1,6 +1,7 @@
 """Noise."""
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,11 +17,15 @@ class Random(Control):
 
     Args:
         seed: Other seeds draw other maps.
+        **options: Those of every method, see :class:`~xairank.attribution.AttributionMethod`.
     """
 
     label = "Random"
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(**options)
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise ValueError(f"seed={seed} is not allowed: expected a whole number of at least 0")
         self.seed = seed
 
     def from_images(self, images: Tensor) -> Tensor:
