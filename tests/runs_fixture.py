@@ -68,6 +68,8 @@ def fake_config(seed: int = 42, *, fold: int = 0, name: str = "fake", **override
         "attribution": {
             "batch_limit": 16,
             "keep_maps": True,
+            "ladder": False,
+            "randomise": False,
             "controls": {},
             "methods": {
                 "gradcam": {"_target_": "xairank.attribution.GradCAM"},

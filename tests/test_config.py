@@ -113,6 +113,8 @@ IMPOSSIBLE = {
     "attribution.keep_maps": ("all", None),
     "attribution.methods": ({}, {"gradcam": {}}),
     "attribution.controls": (None, {"center": {}}),
+    "attribution.ladder": (None, 2),
+    "attribution.randomise": (None, "all"),
     "evaluation.metrics": ({}, {"topk_overlap": {}}),
     "trainer.max_epochs": (0, 1.5),
     "trainer.accelerator": ("tpu9", None),
@@ -152,6 +154,8 @@ IMPOSSIBLE_TO_EXPLAIN = {
     "attribution.keep_maps": ("all", None),
     "attribution.methods": ({}, {"gradcam": {}}),
     "attribution.controls": (None, {"center": {}}),
+    "attribution.ladder": (None, 2),
+    "attribution.randomise": (None, "all"),
 }
 
 

@@ -110,6 +110,8 @@ _COMMON: dict[str, Rule] = {
     "data.synthetic.distractor": _choice("none", "sticker"),
     "attribution.batch_limit": _or_auto(_integer(1)),
     "attribution.keep_maps": _SWITCH,
+    "attribution.ladder": _SWITCH,
+    "attribution.randomise": _SWITCH,
     "attribution.methods": _ENTRIES,
     "attribution.controls": _CONTROLS,
     "evaluation.metrics": _ENTRIES,

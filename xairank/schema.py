@@ -28,6 +28,11 @@ GOOD, EMPTY_MASK, MISCLASSIFIED = "good", "empty_mask", "misclassified"  # the r
 # method must beat, and what the model itself marks, which a method need not beat.
 NO_EVIDENCE, OWN_EVIDENCE = "no evidence", "own evidence"
 
+# variants.parquet: columns of scores.parquet for maps that were changed, or made otherwise, and in what.
+BLUR, LAYER, RANDOMISED = "blur", "layer", "randomised"  # kinds of a variant
+SPEARMAN, SSIM = "spearman", "ssim"  # similarity with the map of the trained network, of randomised ones
+VARIANT_COLUMNS = ("variant", "level", "changed")
+
 
 def chance_column(metric: str) -> str:
     """The column with a metric's expected score of a random map.

@@ -7,17 +7,19 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import pandas as pd
 
-from xairank.attribution import AttributionMethod, FrozenModel, Model, freeze
+from xairank.attribution import AttributionMethod, Cost, FrozenModel, Model, freeze
 from xairank.attribution.acceleration.batch_limit import default_batch_limit
 from xairank.console import progress
 from xairank.data.datamodule import Batch
 from xairank.evaluation.metric import Metric
 from xairank.experiment.classifier import Classifier
+from xairank.experiment.randomised import randomised_networks
 from xairank.experiment.scoring import Scored, score_samples
+from xairank.experiment.variants import Variants
 from xairank.files import atomic
 from xairank.runs.folder import RunFolder
 from xairank.runs.maps import Maps, empty_maps, join_maps, write_maps
-from xairank.schema import EXCLUDED_COLUMNS, SCORE_COLUMNS
+from xairank.schema import EXCLUDED_COLUMNS, SCORE_COLUMNS, SPEARMAN, SSIM
 
 
 class Samples(Protocol):
@@ -93,11 +95,21 @@ class Parts:
 
 
 class Explained(NamedTuple):
-    """What ``scores.parquet`` and ``excluded.csv`` hold, and the batch limit that memory allowed."""
+    """What a run's tables hold, and what was measured.
+
+    Attributes:
+        scores: Of ``scores.parquet``.
+        variants: Of ``variants.parquet``; None where there are none.
+        excluded: Of ``excluded.csv``.
+        batch_limit: That memory allowed.
+        costs: By method, of the images that were explained now, not before an interruption.
+    """
 
     scores: pd.DataFrame
+    variants: pd.DataFrame | None
     excluded: pd.DataFrame
     batch_limit: int
+    costs: dict[str, Cost]
 
 
 def explain_run(
@@ -120,7 +132,9 @@ def explain_run(
     """
     options = config["attribution"]
     frozen = _freeze(classifier, data, options["batch_limit"])
+    vary = _variants(config, classifier, data, methods, metrics, frozen.batch_limit)
     excluded: list[pd.DataFrame] = []
+    costs: dict[str, Cost] = {}
     done = parts.samples()
     with progress() as bar:
         task = bar.add_task("Explaining", total=len(data.table))
@@ -134,13 +148,56 @@ def explain_run(
                 metrics,
                 predict_masks=classifier.predict_masks,
                 keep_maps=options["keep_maps"],
+                vary=vary.rows if vary else None,
+                costs=costs,
                 excluded=excluded,
                 done=done,
                 advance=lambda samples: bar.advance(task, samples),
             ):
                 parts.add(part)
     scores = with_run(config, parts.scores(), [*SCORE_COLUMNS, *metrics])
-    return Explained(scores, with_run(config, excluded, EXCLUDED_COLUMNS), frozen.batch_limit)
+    found, variants = (scores, None) if vary is None else split_variants(scores)
+    return Explained(found, variants, with_run(config, excluded, EXCLUDED_COLUMNS), frozen.batch_limit, costs)
+
+
+def costs_record(costs: Mapping[str, Cost]) -> dict[str, dict[str, float]]:
+    """What ``run.json`` says each method costs an image: passes through the network, and milliseconds."""
+    return {
+        name: {
+            "forward_passes": round(cost.passes / cost.images, 2),
+            "milliseconds": round(1000 * cost.seconds / cost.images, 2),
+        }
+        for name, cost in costs.items()
+    }
+
+
+def split_variants(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What ``scores.parquet`` and ``variants.parquet`` hold, of rows of both."""
+    own = ["variant", "level", "changed", SPEARMAN, SSIM]
+    is_variant = rows["variant"] != "" if "variant" in rows else pd.Series(False, rows.index)
+    variants = rows[is_variant].dropna(axis=1, how="all").reset_index(drop=True)
+    return rows[~is_variant].drop(columns=own, errors="ignore").reset_index(drop=True), variants
+
+
+def _variants(
+    config: Mapping[str, Any],
+    classifier: Classifier,
+    data: Samples,
+    methods: Mapping[str, AttributionMethod],
+    metrics: Mapping[str, Metric],
+    batch_limit: int,
+) -> Variants | None:
+    """What scores variants of the maps, where the configuration asks for some."""
+    options = config["attribution"]
+    if not (options["ladder"] or options["randomise"]):
+        return None
+    networks = []
+    if options["randomise"]:
+        images = next(iter(data.evaluation_dataloader(data.splits[0]))).images.to(classifier.device)
+        for changed, network in randomised_networks(classifier.network, images, config["seed"]):
+            networks.append((changed, freeze(cast(Model, network), images[:1], batch_limit=batch_limit)))
+    decides = {name: metrics[name] for name in [config["ranking"]["metric"]]}
+    return Variants(methods, decides, ladder=options["ladder"], randomised=networks)
 
 
 def no_maps(data: Samples, methods: Mapping[str, object]) -> Maps:

@@ -22,7 +22,7 @@ from xairank.experiment.classifier import (
 )
 from xairank.experiment.clock import Clock
 from xairank.experiment.environment import describe_environment
-from xairank.experiment.explaining import Parts, Samples, explain_run, no_maps
+from xairank.experiment.explaining import Parts, Samples, costs_record, explain_run, no_maps
 from xairank.experiment.foreign_maps import FileMaps, score_map_files
 from xairank.experiment.ranked_config import read_run
 from xairank.experiment.scoring import predict_logits
@@ -110,6 +110,8 @@ def rank_classifier(
     if keep_maps:
         parts.write_maps(folder.maps, no_maps(data, suited))
     clock.stop("attribution")
+    if explained.variants is not None:
+        folder.write_table("variants.parquet", explained.variants)
     finish_ranking(
         folder,
         data,
@@ -124,6 +126,7 @@ def rank_classifier(
             "left_out": [name for name in methods if name not in suited],
             **describe_environment(classifier.device),
             "batch_limit": explained.batch_limit,
+            "costs": costs_record(explained.costs),
         },
         clock,
     )

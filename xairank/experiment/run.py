@@ -16,7 +16,7 @@ from xairank.experiment.callbacks import MetricsCallback, ProgressCallback
 from xairank.experiment.classifier import Classifier
 from xairank.experiment.clock import Clock
 from xairank.experiment.environment import describe_environment
-from xairank.experiment.explaining import Explained, Parts, explain_run, no_maps
+from xairank.experiment.explaining import Explained, Parts, costs_record, explain_run, no_maps
 from xairank.experiment.summary import print_run
 from xairank.experiment.trainer import create_trainer, drop_optimizer, fit, load_checkpoint
 from xairank.experiment.wiring import (
@@ -69,6 +69,8 @@ def run_experiment(folder: RunFolder) -> None:
         explained = explain_run(config, _classifier(module.to(device), data), data, methods, metrics, parts)
     folder.write_table("scores.parquet", explained.scores)
     folder.write_table("excluded.csv", explained.excluded)
+    if explained.variants is not None:
+        folder.write_table("variants.parquet", explained.variants)
     if config["attribution"]["keep_maps"]:
         parts.write_maps(folder.maps, no_maps(data, methods))
     clock.stop("attribution")
@@ -83,6 +85,7 @@ def run_experiment(folder: RunFolder) -> None:
             "encoder": weights_content(config),
             **describe_environment(device),
             "batch_limit": explained.batch_limit,
+            "costs": costs_record(explained.costs),
             "seconds": clock.seconds,
         }
     )

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from xairank.attribution import AttributionMethod, Explanation, FrozenModel, Model, NonFiniteError, explain
+from xairank.attribution import AttributionMethod, Cost, Explanation, FrozenModel, Model, NonFiniteError, explain
 from xairank.attribution.protocol import as_parts, explaining
 from xairank.data.datamodule import Batch
 from xairank.errors import UserError
@@ -17,6 +17,8 @@ from xairank.evaluation.metric import Metric
 from xairank.runs.maps import Maps
 from xairank.schema import EMPTY_MASK, GOOD, MISCLASSIFIED, chance_column
 
+# Of Variants.rows, which needs this module.
+Vary = Callable[[pd.DataFrame, Mapping[str, Explanation], Tensor, FrozenModel, Tensor, Tensor], Iterable[pd.DataFrame]]
 _DESCRIPTION = ["split", "sample", "case", "label"]
 
 
@@ -51,6 +53,8 @@ def score_samples(
     *,
     predict_masks: Callable[[Tensor], Tensor] | None,
     keep_maps: bool,
+    vary: Vary | None = None,
+    costs: dict[str, Cost] | None = None,
     excluded: list[pd.DataFrame],
     done: Collection[str] = (),
     advance: Callable[[int], None],
@@ -67,6 +71,8 @@ def score_samples(
         predict_masks: Images (B, 3, H, W) -> predicted masks (B, H, W) in [0, 1], kept with the maps; None where the
             model predicts none.
         keep_maps: Whether maps are handed on.
+        vary: Scores variants of the maps, see :meth:`xairank.experiment.variants.Variants.rows`; None for none.
+        costs: Takes what each method costs.
         excluded: Takes the rows for ``excluded.csv``, complete when the last part is.
         done: Samples that are scored already and left out.
         advance: Called with the number of samples that are done, for a progress bar.
@@ -84,11 +90,16 @@ def score_samples(
             continue
         samples = samples.select(torch.from_numpy(new)) if not new.all() else samples
         described = _describe(samples, table, classes)
-        explained = _explain(model, samples, methods, described["sample"].tolist())
+        explained = _explain(model, samples, methods, described["sample"].tolist(), costs)
         predicted_masks = predict_masks(samples.images) if keep_maps and predict_masks else None
         kept = {name: one for name, one in explained.items() if not getattr(methods[name], "control", "")}
         maps = to_maps(described, samples.images, samples.masks, kept, predicted_masks) if keep_maps else None
-        yield Scored(score_maps(described, explained, metrics, samples.masks), maps)
+        scores = score_maps(described, explained, metrics, samples.masks)
+        if vary is not None:
+            targets = samples.predicted.to(samples.images.device)
+            variants = vary(described, explained, samples.masks, model, samples.images, targets)
+            scores = pd.concat([scores.assign(variant=""), *variants], ignore_index=True)
+        yield Scored(scores, maps)
         advance(len(samples.rows))
 
 
@@ -164,12 +175,16 @@ def _describe(samples: Predicted, table: pd.DataFrame, classes: list[str]) -> pd
 
 
 def _explain(
-    model: FrozenModel, samples: Predicted, methods: Mapping[str, AttributionMethod], keys: list[str]
+    model: FrozenModel,
+    samples: Predicted,
+    methods: Mapping[str, AttributionMethod],
+    keys: list[str],
+    costs: dict[str, Cost] | None,
 ) -> dict[str, Explanation]:
     """Maps (B, H, W) and diagnostics of each method, on the host."""
     targets = samples.predicted.to(samples.images.device)
     try:
-        explained = explain(methods, model, samples.images, targets)
+        explained = explain(methods, model, samples.images, targets, costs=costs)
     except NonFiniteError as error:
         raise UserError(
             f"attribution.methods.{error.method}: {error.what} of {keys[error.image]} holds NaN or infinite values; "

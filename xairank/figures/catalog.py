@@ -1,6 +1,7 @@
 """Which figures a sweep has: their names, what each is drawn from, and what is left out and why."""
 
 import difflib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -16,13 +17,18 @@ from xairank.figures.overlap import draw_distribution, draw_size
 from xairank.figures.ranks import draw_critical_difference, draw_pairwise, pairwise_wins
 from xairank.figures.selection import sample_figures
 from xairank.figures.style import MethodStyle, method_styles, set_name
+from xairank.figures.variants import draw_ladder, draw_randomisation
 from xairank.figures.win_rate import draw_win_rate
 from xairank.names import count
 from xairank.ranking.cases import case_means
+from xairank.ranking.chance import knows_chance
+from xairank.ranking.ladder import summarize_levels
 from xairank.ranking.pairs import critical_difference
+from xairank.ranking.randomisation import randomisation_curves
 from xairank.ranking.wins import FEWEST_CASES, count_images, win_rates
 from xairank.runs.group import Group, all_methods
 from xairank.runs.sweep import Sweep
+from xairank.schema import LAYER, RANDOMISED, chance_column
 
 Styles = Mapping[str, MethodStyle]
 Figures = dict[str, Callable[[], Figure]]
@@ -64,6 +70,7 @@ def _group_figures(group: Group, options: Options, styles: Styles) -> tuple[Figu
     beside = control_styles(group.controls)
     figures["overlap_distribution"] = partial(draw_distribution, every, metric, facts, shown, basis + meaning, beside)
     figures["overlap_by_size"] = partial(draw_size, scores, metric, facts, shown, basis + meaning)
+    figures |= _variant_figures(group, styles)
     if len(styles) > 1:
         ranked, left_out = _rank_figures(group, styles)
         figures |= ranked
@@ -77,6 +84,28 @@ def _group_figures(group: Group, options: Options, styles: Styles) -> tuple[Figu
         if not any(name.startswith("figure3_") for name in figures):
             left_out.append("Left out Figure 3: no method of the run keeps class activation maps, as Grad-CAM does")
     return figures, left_out
+
+
+def _variant_figures(group: Group, styles: Styles) -> Figures:
+    """The smoothing ladder and the randomisation check, of runs that were asked for them."""
+    figures: Figures = {}
+    metric, facts = group.metric, group.metric_facts
+    for split in group.splits:
+        scores = group.of_split(split)
+        shown, meaning = marked(group, styles, [split])
+        basis = group.basis(scores) + meaning
+        known = knows_chance(scores, metric)
+        chance = float(scores.drop_duplicates("sample")[chance_column(metric)].mean()) if known else math.nan
+        blurred = summarize_levels(group.blurred(split), metric)
+        layers = summarize_levels(group.variants_of(split, LAYER), metric)
+        if len(blurred):
+            beside = control_styles(group.controls)
+            draw = partial(draw_ladder, blurred, layers, facts, chance, shown, beside, basis)
+            figures[f"ladder_{split}"] = draw
+        if len(random := group.variants_of(split, RANDOMISED)):
+            curves = randomisation_curves(scores, random, metric)
+            figures[f"randomisation_{split}"] = partial(draw_randomisation, curves, metric, facts, chance, shown, basis)
+    return figures
 
 
 def _rank_figures(group: Group, styles: Styles) -> tuple[Figures, list[str]]:

@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 
 from xairank.names import in_words
-from xairank.ranking.bootstrap import bootstrap_interval, draw_resamples, two_way_p
 from xairank.ranking.cases import case_matrices, case_means
 from xairank.ranking.chance import ABOVE, AT, BELOW, UNKNOWN
-from xairank.ranking.pairs import ALPHA, holm, wilcoxon
-from xairank.ranking.wins import DECIMALS, FEWEST_CASES
+from xairank.ranking.margins import Margin, tested_margins
+from xairank.ranking.wins import FEWEST_CASES
 from xairank.schema import MetricFacts
 
 _COLUMNS = (
@@ -45,30 +44,15 @@ def against_controls(scores: pd.DataFrame, controls: pd.DataFrame, metric: str, 
     chosen = controls[controls["method"] == best]
     cases = case_means(scores, metric)
     matrices, reference = case_matrices(scores, metric), case_matrices(chosen, metric)[best]
-    resamples = draw_resamples(scores["seed"].nunique(), len(cases))
-    rows = []
-    for method, values in matrices.items():
-        margins = sign * (values - reference)
-        interval = bootstrap_interval(margins, resamples)
-        rows.append(
-            {
-                "method": method,
-                "control": best,
-                "score": float(cases[method].mean()),
-                "control_score": float(means[best].mean()),
-                "difference": float(interval.mean),
-                "difference_low": float(interval.low),
-                "difference_high": float(interval.high),
-                "wilcoxon_p": wilcoxon((sign * (cases[method] - means[best])).round(DECIMALS).to_numpy()),
-                "two_way_p": two_way_p(margins),
-            }
-        )
-    table = pd.DataFrame(rows)
-    table["holm_p"], table["two_way_p"] = (holm(table[name].to_numpy()) for name in ("wilcoxon_p", "two_way_p"))
-    shown = (table["holm_p"] < ALPHA) & (table["two_way_p"] < ALPHA)
-    verdict = np.select([shown & (table["difference"] > 0), shown & (table["difference"] < 0)], [ABOVE, BELOW], AT)
-    enough = len(cases) >= FEWEST_CASES
-    return table.assign(verdict=verdict if enough else UNKNOWN)[list(_COLUMNS)]
+    margins = {
+        method: Margin(sign * (values - reference), (sign * (cases[method] - means[best])).to_numpy())
+        for method, values in matrices.items()
+    }
+    table = tested_margins(margins)
+    better, worse = table["shown"] & (table["difference"] > 0), table["shown"] & (table["difference"] < 0)
+    verdict = np.select([better, worse], [ABOVE, BELOW], AT) if len(cases) >= FEWEST_CASES else UNKNOWN
+    table = table.assign(control=best, score=cases.mean(), control_score=means[best].mean(), verdict=verdict)
+    return table.rename_axis("method").reset_index()[list(_COLUMNS)]
 
 
 def at_controls(table: pd.DataFrame, labels: Mapping[str, str]) -> str:

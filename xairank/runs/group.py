@@ -4,14 +4,15 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import pandas as pd
 
 from xairank.names import count, images_in_words, in_words
 from xairank.runs.grouping import is_ranked_only
-from xairank.schema import NO_EVIDENCE, SPLITS, MethodFacts, MetricFacts, method_facts, metric_facts
+from xairank.runs.reading import read_variants
+from xairank.schema import BLUR, NO_EVIDENCE, SPLITS, MethodFacts, MetricFacts, method_facts, metric_facts
 
 _SOFTWARE = ("xairank", "torch")  # whose versions can change a result
 
@@ -90,6 +91,25 @@ class Group:
         """The splits with ranked images, in order."""
         found = set(self.scores["split"])
         return [split for split in SPLITS if split in found]
+
+    @cached_property
+    def variants(self) -> pd.DataFrame:
+        """Rows of ``variants.parquet``: maps that were blurred, made at other layers, or of a randomised network."""
+        return read_variants([Path(folder) for folder in self.runs["folder"]], list(self.runs["seed"]))
+
+    def variants_of(self, split: str, variant: str) -> pd.DataFrame:
+        """The variants of one kind in a split."""
+        rows = self.variants
+        return rows[(rows["split"] == split) & (rows["variant"] == variant)]
+
+    def blurred(self, split: str) -> pd.DataFrame:
+        """The blurred maps of methods and controls in a split, with the maps themselves as level 0; none without."""
+        blurred = self.variants_of(split, BLUR)
+        if blurred.empty:
+            return blurred
+        raw = pd.concat([self.scores, self.control_scores])
+        raw = raw[raw["split"] == split].assign(variant=BLUR, level=0, changed="nothing")
+        return pd.concat([raw, blurred], ignore_index=True)
 
     @property
     def all_images(self) -> pd.DataFrame:

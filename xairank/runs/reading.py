@@ -16,7 +16,14 @@ import yaml
 from xairank.errors import UserError
 from xairank.runs.folder import FORMAT
 from xairank.runs.grouping import Run, is_ranked_only
-from xairank.schema import EXCLUDED_COLUMNS, METRIC_COLUMNS, SCORE_COLUMNS, metric_facts
+from xairank.schema import (
+    EXCLUDED_COLUMNS,
+    METRIC_COLUMNS,
+    SAMPLE_COLUMNS,
+    SCORE_COLUMNS,
+    VARIANT_COLUMNS,
+    metric_facts,
+)
 
 _NUMBERS = {**dict.fromkeys(("seed", "k", "n_pixels"), "int64"), "fold": "Int64", "probability": "float64"}
 
@@ -76,6 +83,24 @@ def read_scores(runs: Sequence[Run]) -> pd.DataFrame:
         fold=scores["fold"].astype("Int64"),
         group=np.repeat([run.group for run in runs], counts),
     )
+
+
+def read_variants(folders: Sequence[Path], seeds: Sequence[int]) -> pd.DataFrame:
+    """All ``variants.parquet`` of runs that have one, with their numbers as seeds.
+
+    Raises:
+        UserError: One cannot be read, or is of another version.
+    """
+    tables = []
+    for folder, seed in zip(folders, seeds, strict=True):
+        path = folder / "variants.parquet"
+        if path.is_file():
+            names = _parquet_metadata(path).schema.to_arrow_schema().names
+            if names:
+                _check_columns(path, names, (*SAMPLE_COLUMNS, "method", *VARIANT_COLUMNS))
+            tables.append(pd.read_parquet(path).assign(seed=seed))
+    known = [table for table in tables if len(table)]
+    return pd.concat(known, ignore_index=True) if known else pd.DataFrame(columns=[*SCORE_COLUMNS, *VARIANT_COLUMNS])
 
 
 def read_metrics(runs: Sequence[Run]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from xairank.tables.evidence import ranking, statistics
 from xairank.tables.hyperparameters import hyperparameters
 from xairank.tables.performance import performance
 from xairank.tables.table import Table
+from xairank.tables.variants import ladder, layers, randomisation
 from xairank.tables.win_rate import win_rate
 
 
@@ -18,4 +19,7 @@ def make_tables(sweep: Sweep) -> tuple[list[Table], list[str]]:
     splits = [split for split in SPLITS if trained or any(split in group.splits for group in groups)]
     tables = [hyperparameters(groups), *([performance(trained)] if trained else [])]
     tables += [win_rate(groups, split) for split in splits]
-    return [*tables, ranked, tests], [*conclusions, *chance]
+    blurred, leaders = ladder(groups)
+    randomised, failing = randomisation(groups)
+    optional = [table for table in (blurred, layers(groups), randomised) if table is not None]
+    return [*tables, ranked, tests, *optional], [*conclusions, *chance, *leaders, *failing]
