@@ -10,10 +10,15 @@ import pandas as pd
 from xairank.names import display_name
 from xairank.runs.folder import RunFolder
 from xairank.schema import (
+    BLUR,
     EXCLUDED_COLUMNS,
+    LAYER,
     NO_EVIDENCE,
     OWN_EVIDENCE,
+    RANDOMISED,
     SCORE_COLUMNS,
+    SPEARMAN,
+    SSIM,
     TEST,
     TRAIN,
     MethodFacts,
@@ -154,6 +159,34 @@ def fake_tables(
     return scores, pd.concat([missed, good])[[*EXCLUDED_COLUMNS]]
 
 
+def fake_variants(scores: pd.DataFrame, config: Mapping[str, Any]) -> pd.DataFrame:
+    """``variants.parquet``: blur lifts all but Grad-CAM, random weights lower all but a method called guided."""
+    tables = []
+    options, generator = config["attribution"], np.random.default_rng(config["seed"])
+
+    def changed(kind: str, level: int, name: str, rows: pd.DataFrame, gain: float) -> pd.DataFrame:
+        overlap = (rows["topk_overlap"] + gain + generator.normal(0, 0.02, len(rows))).clip(0, 1)
+        return rows.assign(topk_overlap=overlap, variant=kind, level=level, changed=name)
+
+    is_cam = scores["method"] == "gradcam"
+    if options["ladder"]:
+        for sigma in (2, 4, 8, 16, 32):
+            gain = 0.01 * sigma
+            tables += [changed(BLUR, sigma, f"blur of {sigma} pixels", scores[~is_cam], gain)]
+            tables += [changed(BLUR, sigma, f"blur of {sigma} pixels", scores[is_cam], 0.0)]
+        for level, name in enumerate(("encoder.blocks.1", "encoder.blocks.4", "encoder.bn2")):
+            tables.append(changed(LAYER, level, name, scores[is_cam], 0.1 * (level - 2)))
+    if options["randomise"]:
+        methods = scores[scores["method"].isin(options["methods"])]
+        for level in (1, 2, 3, 4, 5):
+            falls = methods["method"] != "guided"
+            rows = changed(RANDOMISED, level, f"layer {level}", methods, 0.0)
+            rows.loc[falls, "topk_overlap"] *= 1 - 0.18 * level
+            likeness = np.where(falls, 1 - 0.19 * level, 0.9) + generator.normal(0, 0.02, len(rows))
+            tables.append(rows.assign(**{SPEARMAN: likeness, SSIM: likeness}))
+    return pd.concat(tables, ignore_index=True)
+
+
 def _good(seed: int, fold: int, n_images: int) -> pd.DataFrame:
     rows = [
         {"split": split, "sample": f"good/{first + index:03}", "case": f"good/{first + index:03}"}
@@ -224,6 +257,8 @@ def write_fake_run(
     scores, excluded = fake_tables(seed, fold, n_images, n_good, methods)
     run.write_table("scores.parquet", scores)
     run.write_table("excluded.csv", excluded)
+    if config["attribution"]["ladder"] or config["attribution"]["randomise"]:
+        run.write_table("variants.parquet", fake_variants(scores, config))
     run.write_table("metrics.csv", fake_metrics(seed, fold, n_epochs or config["trainer"]["max_epochs"]))
     if complete:
         run.finish(fake_record(config))
