@@ -7,6 +7,7 @@ from xairank.schema import SPEARMAN, MetricFacts
 
 FACTS = MetricFacts("Top-K Overlap")
 LEVELS = (1, 2, 3)
+NONE = pd.DataFrame(columns=["seed", "sample", "case", "method", "score"])
 
 
 def study(effects, likeness, n_cases=24, seeds=(1, 2, 3, 4, 5), start=0):
@@ -32,7 +33,7 @@ def study(effects, likeness, n_cases=24, seeds=(1, 2, 3, 4, 5), start=0):
 
 def test_verdicts_of_methods_whose_fall_is_known():
     trained, randomised = study({"good": 0.3, "flat": 0.0, "alike": 0.3}, {"good": 0.05, "flat": 0.1, "alike": 0.9})
-    found = check_randomisation(trained, randomised, "score", FACTS).set_index("method")
+    found = check_randomisation(trained, randomised, NONE, "score", FACTS).set_index("method")
     assert found["verdict"].to_dict() == {"good": "falls", "flat": "not shown to fall", "alike": "maps stay alike"}
     assert found.loc["good", "difference"] == pytest.approx(0.3, abs=0.03)
     assert found.loc["good", "trained"] == pytest.approx(trained.query("method == 'good'")["score"].mean())
@@ -42,15 +43,22 @@ def test_verdicts_of_methods_whose_fall_is_known():
 
 def test_a_rise_is_no_fall_unless_less_is_better():
     trained, randomised = study({"rises": -0.3}, {"rises": 0.0})
-    assert check_randomisation(trained, randomised, "score", FACTS)["verdict"].item() == "not shown to fall"
+    assert check_randomisation(trained, randomised, NONE, "score", FACTS)["verdict"].item() == "not shown to fall"
     lower = MetricFacts("Distance", higher_is_better=False)
-    assert check_randomisation(trained, randomised, "score", lower)["verdict"].item() == "falls"
+    assert check_randomisation(trained, randomised, NONE, "score", lower)["verdict"].item() == "falls"
+
+
+def test_who_stays_above_a_control_without_weights_fails():
+    trained, randomised = study({"high": 0.1, "low": 0.4}, {"high": 0.1, "low": 0.1})
+    controls = trained[trained["method"] == "low"].assign(method="center", score=lambda rows: rows["score"] - 0.3)
+    found = check_randomisation(trained, randomised, controls, "score", FACTS).set_index("method")
+    assert found["verdict"].to_dict() == {"high": "stays above the controls", "low": "falls"}
 
 
 def test_images_that_were_not_randomised_do_not_count():
     trained, randomised = study({"good": 0.3}, {"good": 0.0})
     some = randomised[randomised["sample"] < "cut/012"]
-    found = check_randomisation(trained, some, "score", FACTS)
+    found = check_randomisation(trained, some, NONE, "score", FACTS)
     expected = trained[trained["sample"] < "cut/012"]["score"].mean()
     assert found["trained"].item() == pytest.approx(expected)
 
@@ -67,11 +75,11 @@ def test_curves_begin_with_the_trained_network():
 
 def test_words():
     trained, randomised = study({"good": 0.3, "flat": 0.0}, {"good": 0.05, "flat": 0.1})
-    found = check_randomisation(trained, randomised, "score", FACTS)
+    found = check_randomisation(trained, randomised, NONE, "score", FACTS)
     labels = {"good": "Grad-CAM", "flat": "Edges of something"}
     assert who_fails(found, labels).startswith("Edges of something fails the randomisation check: 0.")
     passing = who_fails(found[found["method"] == "good"], labels)
     assert passing == "All methods pass the randomisation check: without the trained weights their scores fall."
-    few = check_randomisation(*study({"good": 0.3}, {"good": 0.0}, n_cases=5), "score", FACTS)
+    few = check_randomisation(*study({"good": 0.3}, {"good": 0.0}, n_cases=5), NONE, "score", FACTS)
     assert who_fails(few, labels) == ""
-    assert check_randomisation(trained, randomised.head(0), "score", FACTS).empty
+    assert check_randomisation(trained, randomised.head(0), NONE, "score", FACTS).empty

@@ -32,14 +32,16 @@ def randomised_networks(network: nn.Module, images: Tensor, seed: int) -> list[t
     current = copy.deepcopy(network)
     modules = dict(current.named_modules())
     used = _layers_in_use(current, images[:1])
-    found = []
+    found: list[tuple[str, nn.Module]] = []
+    without: list[nn.Module] = []
     with _seeded(seed):
         for stage in _stages(used):
             for name in stage:
                 _reinitialise(modules[name])
             if stage[0] == used[0]:  # the last stage: also what no layer holds, such as embeddings of positions
                 _shuffle_the_rest(current, set(used))
-            _take_statistics(current, {modules[name] for name in stage}, images)
+            without += [modules[name] for name in stage]
+            _take_statistics(current, without, images)
             found.append((f"{stage[-1]} to {stage[0]}" if len(stage) > 1 else stage[0], copy.deepcopy(current)))
     return found
 
@@ -89,7 +91,8 @@ def _shuffle(tensor: Tensor) -> None:
     tensor.data = values[torch.randperm(len(values)).to(values.device)].view_as(tensor).contiguous()
 
 
-def _take_statistics(network: nn.Module, among: set[nn.Module], images: Tensor) -> None:
+def _take_statistics(network: nn.Module, among: list[nn.Module], images: Tensor) -> None:
+    """Of all batch norms re-initialised so far: what the later ones see changes with the earlier ones."""
     norms = [module for module in among if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:

@@ -34,7 +34,7 @@ def draw_ladder(
         controls: Of the controls, in order.
         basis: The line that says how many runs and images the figure rests on.
     """
-    figure = new_figure(DOUBLE_COLUMN, 3.0)
+    figure = new_figure(DOUBLE_COLUMN, _height(len(styles) + len(controls)))
     panels = figure.subplots(1, 2 if len(layers) else 1, sharey=True, squeeze=False)[0]
     _draw_levels(panels[0], blurred, {**styles, **controls})
     levels = sorted(blurred["level"].unique())
@@ -67,7 +67,7 @@ def draw_randomisation(
         styles: Of the methods, in order.
         basis: The line that says how many runs and images the figure rests on.
     """
-    figure = new_figure(DOUBLE_COLUMN, 3.0)
+    figure = new_figure(DOUBLE_COLUMN, _height(len(styles)))
     score, likeness = figure.subplots(1, 2)
     for axes, measure in ((score, metric), (likeness, SPEARMAN)):
         shown = curves[curves["measure"] == measure]
@@ -84,6 +84,11 @@ def draw_randomisation(
     _legend(figure, styles, chance)
     note(figure, f"Point: mean, band: 95 % interval over seeds and images. {basis}")
     return figure
+
+
+def _height(n_lines: int) -> float:
+    """In inches: the legend grows by a line for each four methods."""
+    return 2.7 + 0.17 * -(-(n_lines + 1) // 4)
 
 
 def _draw_levels(axes: Axes, summary: pd.DataFrame, styles: Styles) -> None:

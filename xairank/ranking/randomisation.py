@@ -11,31 +11,36 @@ import pandas as pd
 
 from xairank.names import in_words
 from xairank.ranking.cases import case_matrices, case_means
+from xairank.ranking.chance import ABOVE
+from xairank.ranking.controls import against_controls
 from xairank.ranking.ladder import summarize_levels
 from xairank.ranking.margins import Margin, tested_margins
 from xairank.ranking.wins import FEWEST_CASES
 from xairank.schema import SPEARMAN, MetricFacts
 
 FALLS, STAYS, ALIKE, FEW = "falls", "not shown to fall", "maps stay alike", ""
+STANDS_OUT = "stays above the controls"
 LIKENESS = 0.5  # Spearman's correlation of maps that counts as alike
 
 
 def check_randomisation(
-    trained: pd.DataFrame, randomised: pd.DataFrame, metric: str, facts: MetricFacts
+    trained: pd.DataFrame, randomised: pd.DataFrame, controls: pd.DataFrame, metric: str, facts: MetricFacts
 ) -> pd.DataFrame:
     """Whether each method's score falls when all weights are re-initialised, and its maps become others.
 
     Args:
         trained: Rows of ``scores.parquet``, of one group and split.
         randomised: Rows of ``variants.parquet`` of the same images: networks re-initialised stage by stage.
+        controls: Rows of ``scores.parquet`` of the controls without evidence; may have none.
         metric: The column that decides.
         facts: Of the metric.
 
     Returns:
         A row a method: ``trained`` and ``random``, mean scores over cases; ``difference`` between them in favour of the
         trained network with limits ``_low`` and ``_high``, ``holm_p``, ``two_way_p``; ``likeness``, the mean rank
-        correlation of the maps; and ``verdict``: "maps stay alike" where that is at least 0.5, else "falls" or "not
-        shown to fall"; empty for fewer than six cases.
+        correlation of the maps; and ``verdict``: "maps stay alike" where that is at least 0.5, "not shown to fall",
+        "stays above the controls" where the score without weights is shown to be above the best of them, or "falls",
+        which alone is a pass; empty for fewer than six cases.
     """
     if randomised.empty:
         return pd.DataFrame(columns=["method", "trained", "random", "difference", "likeness", "verdict"])
@@ -54,7 +59,10 @@ def check_randomisation(
     table = tested_margins(margins)
     likeness = case_means(last, SPEARMAN).mean()[methods]
     falls = table["shown"] & (table["difference"] > 0)
-    verdict = np.where(likeness >= LIKENESS, ALIKE, np.where(falls, FALLS, STAYS))
+    beside = controls.merge(last[["seed", "sample"]].drop_duplicates(), on=["seed", "sample"])
+    against = against_controls(last, beside, metric, facts).set_index("method")["verdict"]
+    above = np.array([against.get(name) == ABOVE for name in methods])
+    verdict = np.select([likeness >= LIKENESS, ~falls, above], [ALIKE, STAYS, STANDS_OUT], FALLS)
     known = {"trained": first.mean()[methods], "random": second.mean()[methods], "likeness": likeness}
     table = table.assign(**known, verdict=verdict if len(first) >= FEWEST_CASES else FEW)
     return table.rename_axis("method").reset_index()

@@ -69,7 +69,8 @@ def randomisation(groups: Sequence[Group]) -> tuple[Table | None, list[str]]:
     notes: list[tuple[str, list[str]]] = []
     for group, split in each_split(groups):
         rows = group.variants_of(split, RANDOMISED)
-        found = check_randomisation(group.of_split(split), rows, group.metric, group.metric_facts)
+        controls = group.controls_of_split(split)
+        found = check_randomisation(group.of_split(split), rows, controls, group.metric, group.metric_facts)
         if found.empty:
             continue
         tables.append(found.assign(group=group.name, split=split, metric=group.metric))
@@ -94,8 +95,9 @@ def randomisation(groups: Sequence[Group]) -> tuple[Table | None, list[str]]:
         return None, []
     header = ["Split", "Method", "Trained", "Random", "Difference", "Two-way p", "Likeness", "Verdict"]
     every = [
-        "A method passes where its score falls (Wilcoxon's and the two-way test, corrected by Holm, below 0.05) and "
-        "its maps become others: Likeness, the rank correlation with the trained network's maps, is below 0.5.",
+        "A method passes where its score falls (Wilcoxon's and the two-way test, corrected by Holm, below 0.05), to "
+        "the controls or below, and its maps become others: Likeness, the rank correlation with those of the trained "
+        "network, is below 0.5.",
         _NOTE,
     ]
     title = f"Randomisation check: mean {_metric(groups)} with trained and with random weights"
