@@ -8,6 +8,7 @@ from hydra.utils import instantiate
 from hypothesis import given, settings
 
 from tests.evaluation.cases import random_cases, shuffled, tied_cases
+from xairank.config import CONFIGURATION
 from xairank.evaluation import (
     ROCAUC,
     AveragePrecision,
@@ -20,7 +21,6 @@ from xairank.evaluation import (
     TopKIoU,
     TopKOverlap,
 )
-from xairank.config import CONFIGURATION
 
 METRICS: dict[str, Metric] = {
     "topk_overlap": TopKOverlap(),
@@ -66,7 +66,7 @@ def test_a_constant_map_scores_chance_whatever_its_value(metric):
             expected = masks.double().mean(dim=(1, 2))
             n = masks[0].numel()
             excess = metric.chance(masks) - expected
-            assert (excess > 0).all() and (excess < (1 / np.arange(1, n + 1)).sum() / n).all()
+            assert ((excess > 0) & (excess < (1 / np.arange(1, n + 1)).sum() / n)).all()
         np.testing.assert_allclose(metric(maps, masks), expected, rtol=1e-12)
 
 
@@ -96,10 +96,10 @@ def test_scores_are_within_the_limits_and_images_do_not_mix(metric, case):
     maps, masks = case
     scores = metric(maps, masks)
     assert scores.shape == (3,)
-    assert metric.low <= scores.min() and scores.max() <= metric.high
+    assert ((scores >= metric.low) & (scores <= metric.high)).all()
     assert torch.equal(scores, torch.cat([metric(maps[i : i + 1], masks[i : i + 1]) for i in range(3)]))
     if (chance := metric.chance(masks)) is not None:
-        assert chance.shape == (3,) and chance.dtype == torch.float64
+        assert (chance.shape, chance.dtype) == ((3,), torch.float64)
 
 
 @each_of_order
@@ -158,6 +158,6 @@ def test_inputs_are_left_as_they_were(metric):
     maps, masks = random_cases(2)
     copies = maps.clone(), masks.clone()
     scores = metric(maps, masks)
-    assert torch.equal(maps, copies[0]) and torch.equal(masks, copies[1])
+    assert all(map(torch.equal, (maps, masks), copies))
     masks.logical_not_()  # in place: another mask, for which nothing may be remembered
     assert not torch.equal(metric(maps, masks), scores)

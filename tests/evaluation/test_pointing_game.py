@@ -58,7 +58,7 @@ def test_quantus_scores_an_empty_mask_as_a_hit():
 
 @pytest.mark.parametrize("tolerance", [-1, float("nan"), float("inf"), "2", True, None])
 def test_a_tolerance_that_is_no_distance_is_named(tolerance):
-    with pytest.raises(ValueError, match="^tolerance: found .*, expected a number of pixels, 0 or more$"):
+    with pytest.raises(ValueError, match=r"^tolerance: found .*, expected a number of pixels, 0 or more$"):
         PointingGame(tolerance)
-    with pytest.raises(ValueError, match="^tolerance: found"):
+    with pytest.raises(ValueError, match=r"^tolerance: found"):
         pointing_game(*random_cases(1), tolerance)

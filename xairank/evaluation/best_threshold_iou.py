@@ -9,9 +9,10 @@ from xairank.evaluation.thresholds import Cuts, score_cuts
 class BestThresholdIoU(Metric):
     """The largest intersection over union of the mask and ``map >= t``, over all thresholds t.
 
-    ``max over t of |map >= t and mask| / |map >= t or mask|``, exact for every threshold and with ties. Choosing
-    the threshold afterwards is the idea of Choe et al. 2020, "Evaluating weakly supervised object localization methods
-    right", CVPR, who choose one for all images. The lowest threshold takes all pixels, so no map, and no constant one, scores below K / N.
+    ``max over t of |map >= t and mask| / |map >= t or mask|``, exact for every threshold and with ties. Choosing the
+    threshold afterwards is the idea of Choe et al. 2020, "Evaluating weakly supervised object localization methods
+    right", CVPR, who choose one for all images. The lowest threshold takes all pixels, so no map scores below K / N,
+    which is what a constant one gets.
 
     It tells how well the map could be made a segmentation if the threshold were known, which it never is in use: an
     upper limit. The expectation of a random map is not known in closed form, so there is no chance. It depends on the

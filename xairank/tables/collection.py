@@ -2,6 +2,7 @@
 
 from xairank.runs.sweep import Sweep
 from xairank.schema import SPLITS
+from xairank.tables.agreement import agreement_table
 from xairank.tables.evidence import ranking, statistics
 from xairank.tables.hyperparameters import hyperparameters
 from xairank.tables.performance import performance
@@ -18,4 +19,4 @@ def make_tables(sweep: Sweep) -> tuple[list[Table], list[str]]:
     splits = [split for split in SPLITS if trained or any(split in group.splits for group in groups)]
     tables = [hyperparameters(groups), *([performance(trained)] if trained else [])]
     tables += [win_rate(groups, split) for split in splits]
-    return [*tables, ranked, tests], [*conclusions, *chance]
+    return [*tables, ranked, tests, agreement_table(groups)], [*conclusions, *chance]
