@@ -1,6 +1,5 @@
 """A map read as mass: the share of its sum in each pixel."""
 
-import torch
 from torch import Tensor
 
 from xairank.evaluation.checks import check_mass
@@ -19,11 +18,14 @@ def shares(maps: Tensor) -> Tensor:
         ValueError: Negative values.
 
     Example:
+        >>> import torch
         >>> shares(torch.tensor([[[3.0, 1.0]], [[0.0, 0.0]]])).tolist()
         [[[0.75, 0.25]], [[0.5, 0.5]]]
     """
     check_mass(maps)
-    largest = maps.double().amax(dim=(1, 2), keepdim=True)
+    values = maps.double()
+    largest = values.amax(dim=(1, 2), keepdim=True)
+    zero = (largest == 0).double()  # 1 for a zero map, which becomes a map of ones
     # Divided by the largest value first, as a sum of huge values overflows.
-    scaled = torch.where(largest > 0, maps.double() / largest, 1.0)
+    scaled = (values + zero) / (largest + zero)
     return scaled / scaled.sum(dim=(1, 2), keepdim=True)
