@@ -35,6 +35,10 @@ QUICK = [
     "trainer.max_epochs=6",
     "trainer.accelerator=cpu",
 ]
+METRICS = [
+    *("topk_overlap", "topk_iou", "pointing_game", "mass_accuracy", "average_precision", "roc_auc"),
+    *("best_threshold_iou", "component_overlap", "mass_distance"),
+]
 SAMPLE_COLUMNS = ["seed", "fold", "split", "sample", "case", "label", "predicted"]
 
 
@@ -79,7 +83,9 @@ def test_one_command_leaves_a_complete_run(run, tmp_path):
     scores, excluded = pd.read_parquet(folder / "scores.parquet"), pd.read_csv(folder / "excluded.csv")
     assert scores.columns.tolist() == [
         *SAMPLE_COLUMNS,
-        *("probability", "k", "n_pixels", "method", "topk_overlap", "topk_iou", "topk_overlap_chance"),
+        *("probability", "k", "n_pixels", "method"),
+        *METRICS,
+        *(f"{name}_chance" for name in METRICS if name not in ("topk_iou", "best_threshold_iou")),
         *("completeness_error", "n_steps"),
     ]
     assert excluded.columns.tolist() == [*SAMPLE_COLUMNS, "reason"]
@@ -94,7 +100,7 @@ def test_one_command_leaves_a_complete_run(run, tmp_path):
     assert (scores["label"] == scores["predicted"]).all()
     assert set(excluded["reason"]) <= {"good", "misclassified", "empty_mask"}
     assert (excluded["reason"] == "good").sum() == 20
-    assert scores["topk_overlap"].between(0, 1).all()
+    assert all(scores[name].between(0, 1).all() for name in METRICS)
     assert scores["completeness_error"].notna().equals(scores["method"] == "integrated_gradients")
     metrics = pd.read_csv(folder / "metrics.csv")
     assert metrics["epoch"].tolist() == list(range(6))

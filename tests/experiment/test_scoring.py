@@ -8,7 +8,7 @@ import torch
 from xairank.attribution import GradCAM, IntegratedGradients, freeze
 from xairank.data.datamodule import Batch
 from xairank.errors import UserError
-from xairank.evaluation import Metric, TopKIoU, TopKOverlap, topk_overlap
+from xairank.evaluation import MassAccuracy, Metric, TopKIoU, TopKOverlap, topk_overlap
 from xairank.experiment.scoring import exclusion_reasons, score_samples
 from xairank.models import EncoderDecoder
 from xairank.models.encoder import create_encoder
@@ -170,6 +170,10 @@ class Broken(Metric):
         (
             lambda masks: masks.flatten(1).double().mean(1) * float("nan"),
             r"gives nan for x/\d+ and gradcam; a metric must",
+        ),
+        (
+            lambda masks: MassAccuracy()(-masks.double(), masks),
+            r"cannot score the maps of gradcam from x/\d+ on: maps: negative values in the maps \[0, 1, 2, 3\]",
         ),
         (lambda masks: masks.double().mean(), r"gives values of shape \(\), expected one an image, \(4,\)"),
     ],

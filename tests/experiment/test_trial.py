@@ -6,7 +6,7 @@ import torch
 from tests.attribution.networks import network
 from xairank.attribution import AttributionMethod, GradCAM, IntegratedGradients, Saliency
 from xairank.errors import UserError
-from xairank.evaluation import FunctionMetric, Metric, TopKIoU, TopKOverlap
+from xairank.evaluation import FunctionMetric, MassAccuracy, Metric, TopKIoU, TopKOverlap
 from xairank.experiment.trial import try_methods, try_metrics
 
 
@@ -48,6 +48,19 @@ def test_a_method_that_cannot_work_is_named_with_its_line(method, message):
     with pytest.raises(UserError, match=rf"^attribution.methods.mine: fails on an image of noise: {message}") as caught:
         try_methods({"gradcam": GradCAM(), "mine": method}, network("resnet18"))
     assert "\n" not in str(caught.value)
+
+
+class Signed(AttributionMethod):
+    def attribute(self, forward):
+        return forward.images.mean(dim=1) - 0.5, {}
+
+
+def test_a_map_with_negative_values_is_found_before_a_metric_of_mass_refuses_it():
+    methods, small = {"mine": Signed()}, network("resnet18")
+    try_methods(methods, small, {"overlap": TopKOverlap()})
+    message = "attribution.methods.mine: gives negative values, for which evaluation.metrics.mass is not defined; take"
+    with pytest.raises(UserError, match=f"^{message}"):
+        try_methods(methods, small, {"overlap": TopKOverlap(), "mass": MassAccuracy()})
 
 
 class OneForAll(Metric):

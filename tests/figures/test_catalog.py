@@ -16,7 +16,11 @@ WITHOUT_MAPS = {
     "figure7_win_rate",
     "overlap_distribution",
     "overlap_by_size",
-    *(f"{name}_{split}" for name in ("critical_difference", "pairwise_wins") for split in ("train", "test")),
+    *(
+        f"{name}_{split}"
+        for name in ("critical_difference", "pairwise_wins", "agreement")
+        for split in ("train", "test")
+    ),
 }
 
 
@@ -69,8 +73,9 @@ def test_one_method_has_no_ranks(tmp_path: Path):
     methods = {"saliency": {"_target_": "xairank.attribution.Saliency"}}
     sweep = bare_sweep(tmp_path / "one", seeds=(42,), **{"attribution.methods": methods})
     figures, left_out = list_figures(sweep, OPTIONS)
-    assert set(figures) == {name for name in WITHOUT_MAPS if "_wins_" not in name and "difference" not in name}
+    assert set(figures) == {name for name in WITHOUT_MAPS if name.startswith(("figure", "overlap"))}
     assert "only one method" in left_out[0]
+    assert left_out[1] == "Left out the agreement of metrics: there is only one method"
 
 
 def test_few_images_have_no_critical_difference(tmp_path: Path):

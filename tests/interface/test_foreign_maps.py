@@ -150,6 +150,18 @@ def test_the_rule_for_negative_values_counts_where_there_are_such(case, maps):
         assert not scores["as_is"][method].equals(scores["abs"][method])
 
 
+def test_metrics_of_mass_are_left_out_where_negative_values_stay(case, maps, capsys):
+    every = xairank.rank_maps(maps, case.masks, sign="abs").scores
+    kept = xairank.rank_maps(maps, case.masks, sign="as_is")
+    note = "Note: mass_accuracy and mass_distance are left out: not defined for negative values, maps_sign=as_is."
+    assert capsys.readouterr().out.count(note) == 1
+    gone = {f"{name}{end}" for name in ("mass_accuracy", "mass_distance") for end in ("", "_chance")}
+    assert set(every) - set(kept.scores) == gone
+    assert "ROC-AUC" in kept.report()
+    with pytest.raises(UserError, match=r"^ranking.metric=mass_distance is not allowed with maps_sign=as_is"):
+        xairank.rank_maps(maps, case.masks, sign="as_is", metric="mass_distance")
+
+
 @pytest.mark.parametrize("method", SIGNED)
 def test_the_rule_for_negative_values_must_be_given(case, maps, method):
     with pytest.raises(UserError, match=rf"maps\['{method}'\]: has negative values, down to -.*sign='as_is', 'abs' or"):

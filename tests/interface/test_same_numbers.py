@@ -17,7 +17,7 @@ from xairank.runs.maps import read_maps
 from xairank.runs.sweep import read_sweep
 from xairank.tables.collection import make_tables
 
-METRICS = ["topk_overlap", "topk_iou"]
+METRICS = ["topk_overlap", "topk_iou", "pointing_game", "average_precision", "mass_distance"]
 DESCRIPTION = ["seed", "fold", "split", "sample", "case", "label", "predicted"]
 DATA = [option for option in QUICK if option.startswith("data.")]
 FOLD, SEED = 1, 4

@@ -16,7 +16,7 @@ from xairank.tables.collection import make_tables
 from xairank.tables.published import published_metrics
 from xairank.tables.table import Table, mean_and_std, p_value, with_interval
 
-NAMES = ["hyperparameters", "performance", "win_rate_train", "win_rate_test", "ranking", "statistics"]
+NAMES = ["hyperparameters", "performance", "win_rate_train", "win_rate_test", "ranking", "statistics", "agreement"]
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +183,7 @@ def test_fewer_than_six_images_conclude_nothing(tmp_path):
     folder = write_fake_sweep(tmp_path / "s", [1, 2, 3], 4)
     tables, conclusions = make_tables(read_sweep(folder))
     assert conclusions[1] == "Test: 4 images are too few: with fewer than 6, no test can reach p < 0.05."
-    data = tables[-1].data
+    data = {table.name: table for table in tables}["statistics"].data
     assert data.loc[data["split"] == "test", ["friedman_p", "holm_p"]].isna().all(axis=None)
 
 
@@ -201,7 +201,7 @@ def run_command(monkeypatch, *arguments):
     main()
 
 
-def test_the_command_writes_eighteen_files_and_nothing_else(sweep, capsys, monkeypatch):
+def test_the_command_writes_three_files_a_table_and_nothing_else(sweep, capsys, monkeypatch):
     run_command(monkeypatch, f"name={sweep.folder.name}", f"folder={sweep.folder.parent}")
     found = {path.name for path in (sweep.folder / "tables").iterdir()}
     assert found == {f"{name}.{suffix}" for name in NAMES for suffix in ("csv", "md", "tex")}

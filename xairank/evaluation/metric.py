@@ -16,12 +16,14 @@ class Metric(ABC):
         higher_is_better: Whether larger values are better.
         low: The least possible value, None where there is none.
         high: The largest possible value, None where there is none.
+        non_negative: Whether it is defined for maps without negative values only.
     """
 
     label: str = ""
     higher_is_better: bool = True
     low: float | None = 0.0
     high: float | None = 1.0
+    non_negative: bool = False
 
     @abstractmethod
     def __call__(self, maps: Tensor, masks: Tensor) -> Tensor:

@@ -1,8 +1,10 @@
 """Top-K Overlap: how much of the K most important pixels lies on a defect of K pixels."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from xairank.evaluation.checks import check_inputs, check_masks
 from xairank.evaluation.metric import Metric
 
 
@@ -17,6 +19,7 @@ class TopKOverlap(Metric):
 
     def chance(self, masks: Tensor) -> Tensor:
         """K / N: (B,)."""
+        check_masks(masks)
         return masks.flatten(1).double().mean(dim=1)
 
 
@@ -53,16 +56,11 @@ def topk_overlap(maps: Tensor, masks: Tensor) -> Tensor:
         >>> topk_overlap(maps, masks)
         tensor([0.5000])
     """
-    _check(maps, masks)
-    if maps.dtype in (torch.float16, torch.bfloat16):
-        maps = maps.float()
-    values, inside = maps.flatten(1), masks.flatten(1)
-    k = inside.sum(dim=1)
-    descending = values.sort(dim=1, descending=True).values
-    threshold = descending.gather(1, (k - 1)[:, None])
-    above, tied = values > threshold, values == threshold
-    places = k - above.sum(dim=1)
-    tied_share = (tied & inside).sum(dim=1).to(maps.dtype) / tied.sum(dim=1)
+    check_inputs(maps, masks)
+    above, tied, places = top_pixels(maps, masks)
+    inside, k = masks.flatten(1), masks.flatten(1).sum(dim=1)
+    dtype = torch.float32 if maps.dtype in (torch.float16, torch.bfloat16) else maps.dtype
+    tied_share = (tied & inside).sum(dim=1).to(dtype) / tied.sum(dim=1)
     return ((above & inside).sum(dim=1) + places * tied_share) / k
 
 
@@ -76,18 +74,23 @@ def topk_iou(maps: Tensor, masks: Tensor) -> Tensor:
     return overlap / (2 - overlap)
 
 
-def _check(maps: Tensor, masks: Tensor) -> None:
-    if maps.shape != masks.shape or maps.ndim != 3:
-        raise ValueError(
-            f"maps {tuple(maps.shape)} and masks {tuple(masks.shape)}: expected two of one shape (B, H, W)"
-        )
-    if masks.dtype != torch.bool:
-        raise ValueError(f"masks: found {masks.dtype}, expected bool; use masks > 0")
-    if not maps.is_floating_point():
-        raise ValueError(f"maps: found {maps.dtype}, expected a floating type")
-    if not bool(maps.isfinite().all()):
-        bad = (~maps.isfinite()).flatten(1).any(dim=1).nonzero().flatten().tolist()
-        raise ValueError(f"maps: NaN or infinite values in the maps {bad}; a method that gives them cannot be ranked")
-    empty = (~masks.flatten(1).any(dim=1)).nonzero().flatten().tolist()
-    if empty:
-        raise ValueError(f"masks: no pixel in the masks {empty}; leave out images without a defect in view")
+def top_pixels(maps: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The top-K pixels of each map, K being its mask's number of pixels, as a rule for ties needs them.
+
+    Returns:
+        The pixels strictly above the K-th value (B, N), those at it (B, N), and how many of the latter belong to the
+        top K (B,).
+    """
+    values, k = maps.flatten(1), masks.flatten(1).sum(dim=1)
+    threshold = _kth_largest(values, k)
+    above = values > threshold
+    return above, values == threshold, k - above.sum(dim=1)
+
+
+def _kth_largest(values: Tensor, k: Tensor) -> Tensor:
+    """The k-th largest of values (B, N), (B, 1). On the host NumPy's partition takes a fiftieth of a sort's time."""
+    if values.device.type != "cpu" or values.dtype == torch.bfloat16:
+        return values.sort(dim=1, descending=True).values.gather(1, (k - 1)[:, None])
+    places = values.shape[1] - k
+    found = [np.partition(row, place)[place] for row, place in zip(values.numpy(), places.tolist(), strict=True)]
+    return torch.tensor(np.array(found), dtype=values.dtype)[:, None]

@@ -84,7 +84,7 @@ def _check_once(text: str, folder: Path) -> None:
     _check_encoder(config["model"])
     create_trainer({**config, "logger": {}}, [])
     network = create_network(config, load_encoder(config, pretrained=False), n_classes=2)
-    try_methods(methods, network)
+    try_methods(methods, network, metrics)
     try_metrics(metrics)
 
 
@@ -96,7 +96,7 @@ def _check_ranking(config: Config) -> None:
 
     methods, metrics = create_methods(config), create_metrics(config)
     if not config["maps"]:
-        try_methods(methods, small_network())
+        try_methods(methods, small_network(), metrics)
     try_metrics(metrics)
 
 

@@ -215,13 +215,14 @@ def score_maps(
         A row an image and method.
 
     Raises:
-        UserError: A metric gives something else than a finite number an image.
+        UserError: A metric refuses a map, or gives something else than a finite number an image.
     """
     chances = {chance_column(name): metric.chance(masks) for name, metric in metrics.items()}
     known = {name: values.double().numpy() for name, values in chances.items() if values is not None}
     rows = []
     for method, (maps, diagnostics) in explained.items():
-        values = {name: _values(name, metric, maps, masks, method, described) for name, metric in metrics.items()}
+        precise = maps.double()
+        values = {name: _values(name, metric, precise, masks, method, described) for name, metric in metrics.items()}
         numbers = {key: value.double().numpy() for key, value in diagnostics.items() if value.ndim == 1}
         rows.append(described.assign(method=method, **values, **known, **numbers))
     return pd.concat(rows, ignore_index=True)
@@ -231,7 +232,11 @@ def _values(
     name: str, metric: Metric, maps: Tensor, masks: Tensor, method: str, described: pd.DataFrame
 ) -> NDArray[np.float64]:
     """A metric's values (B,), checked."""
-    values = metric(maps.double(), masks)
+    try:
+        values = metric(maps, masks)
+    except ValueError as error:
+        place = f"from {described['sample'].iloc[0]} on"
+        raise UserError(f"evaluation.metrics.{name}: cannot score the maps of {method} {place}: {error}") from None
     if values.shape != masks.shape[:1]:
         found, wanted = tuple(values.shape), tuple(masks.shape[:1])
         raise UserError(f"evaluation.metrics.{name}: gives values of shape {found}, expected one an image, {wanted}")

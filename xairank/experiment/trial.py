@@ -16,19 +16,29 @@ from xairank.models.adapt import adapt
 SIDE = 64  # pixels; enough for every convolutional encoder
 
 
-def try_methods(methods: Mapping[str, AttributionMethod], network: Model) -> None:
+def try_methods(
+    methods: Mapping[str, AttributionMethod], network: Model, metrics: Mapping[str, Metric] | None = None
+) -> None:
     """Explains an image of noise with every method.
 
     Args:
         methods: By name.
         network: With random weights, as those of training need not be at hand.
+        metrics: By name, those that will score the maps.
 
     Raises:
-        UserError: A method fails, or gives something else than a map.
+        UserError: A method fails, gives something else than a map, or gives negative values, for which a metric is not
+            defined.
     """
+    refuses = next((name for name, metric in (metrics or {}).items() if metric.non_negative), None)
     image = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
     for name, method in methods.items():
-        _try(f"attribution.methods.{name}", partial(explain, {name: method}, network, image))
+        explained = _try(f"attribution.methods.{name}", partial(explain, {name: method}, network, image))
+        if refuses and explained is not None and bool((explained[name][0] < 0).any()):
+            raise UserError(
+                f"attribution.methods.{name}: gives negative values, for which evaluation.metrics.{refuses} is not "
+                "defined; take their absolute or positive values, or choose evaluation=overlap"
+            )
 
 
 def try_metrics(metrics: Mapping[str, Metric]) -> None:

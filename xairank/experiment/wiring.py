@@ -20,6 +20,7 @@ from xairank.files import expand_user, sha256
 from xairank.models import EncoderDecoder, MultitaskModule
 from xairank.models.encoder import create_encoder
 from xairank.models.weights import find_weights
+from xairank.names import in_words
 
 Config = Mapping[str, Any]
 
@@ -60,9 +61,27 @@ def create_image_controls(config: Config, names: Iterable[str]) -> dict[str, Con
 
 
 def create_metrics(config: Config) -> dict[str, Metric]:
-    """The metrics by name, from ``evaluation.metrics``; a plain function, given by ``_partial_: true``, is one too."""
+    """The metrics by name, from ``evaluation.metrics``; a plain function, given by ``_partial_: true``, is one too.
+
+    Where maps keep their negative values, metrics that are not defined for these are left out.
+    """
     created = _create_entries("evaluation.metrics", config["evaluation"]["metrics"])
-    return {name: some if isinstance(some, Metric) else FunctionMetric(some) for name, some in created.items()}
+    metrics = {name: some if isinstance(some, Metric) else FunctionMetric(some) for name, some in created.items()}
+    return _signed_metrics(metrics, config["ranking"]["metric"]) if config.get("maps_sign") == "as_is" else metrics
+
+
+def _signed_metrics(metrics: Mapping[str, Metric], deciding: str) -> dict[str, Metric]:
+    """The metrics that are defined for maps with negative values; a line tells of the others."""
+    left_out = [name for name, metric in metrics.items() if metric.non_negative]
+    if deciding in left_out:
+        raise UserError(
+            f"ranking.metric={deciding} is not allowed with maps_sign=as_is: it is not defined for negative values; "
+            "choose maps_sign=abs or positive, or another metric"
+        )
+    if left_out:
+        verb = "is" if len(left_out) == 1 else "are"
+        print_line(f"Note: {in_words(left_out)} {verb} left out: not defined for negative values, maps_sign=as_is.")
+    return {name: metric for name, metric in metrics.items() if name not in left_out}
 
 
 def _create_entries(group: str, entries: Config) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from xairank.errors import UserError
+from xairank.figures.agreement import draw_agreement
 from xairank.figures.curves import draw_curves
 from xairank.figures.marks import control_styles, marked
 from xairank.figures.options import Options
@@ -20,6 +21,7 @@ from xairank.figures.style import MethodStyle, method_styles, set_name
 from xairank.figures.variants import draw_ladder, draw_randomisation
 from xairank.figures.win_rate import draw_win_rate
 from xairank.names import count
+from xairank.ranking.agreement import agreement, obstacle, tau_matrix
 from xairank.ranking.cases import case_means
 from xairank.ranking.chance import knows_chance
 from xairank.ranking.ladder import summarize_levels
@@ -76,6 +78,10 @@ def _group_figures(group: Group, options: Options, styles: Styles) -> tuple[Figu
         figures |= ranked
     else:
         left_out = ["Left out the critical-difference diagram and the pairwise wins: there is only one method"]
+    if reason := obstacle(scores, group.all_metric_facts):
+        left_out.append(f"Left out the agreement of metrics: {reason}")
+    else:
+        figures |= {f"agreement_{split}": partial(_draw_agreement, group, split) for split in group.splits}
     try:
         figures |= sample_figures(group, options, styles)
     except UserError as error:
@@ -130,6 +136,11 @@ def _rank_figures(group: Group, styles: Styles) -> tuple[Figures, list[str]]:
         diagram = partial(draw_critical_difference, ranks, difference, shown, basis)
         figures[f"critical_difference_{split}"] = diagram
     return figures, left_out
+
+
+def _draw_agreement(group: Group, split: str) -> Figure:
+    scores, facts = group.of_split(split), group.all_metric_facts
+    return draw_agreement(tau_matrix(agreement(scores, facts), list(facts)), facts, group.basis(scores))
 
 
 def _check_known(sweep: Sweep, options: Options) -> None:

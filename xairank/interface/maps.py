@@ -39,7 +39,7 @@ def rank_maps(
     *,
     predicted: Sequence[str] | None = None,
     sign: str | None = None,
-    metrics: Metrics = "overlap",
+    metrics: Metrics = "plausibility",
     metric: str | None = None,
     keep_maps: bool = True,
 ) -> Ranking:

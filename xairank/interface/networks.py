@@ -41,7 +41,7 @@ def rank(
     data: str | Path | Mapping[str, Any] | None = None,
     classes: Sequence[str] | None = None,
     methods: Methods = "gradients",
-    metrics: Metrics = "overlap",
+    metrics: Metrics = "plausibility",
     metric: str | None = None,
     layer: str | None = None,
     mean: Sequence[float] | None = None,

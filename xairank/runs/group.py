@@ -74,7 +74,12 @@ class Group:
     @cached_property
     def metric_facts(self) -> MetricFacts:
         """What is known of the metric that decides."""
-        return metric_facts(self.runs["info"].iloc[0])[self.metric]
+        return self.all_metric_facts[self.metric]
+
+    @cached_property
+    def all_metric_facts(self) -> dict[str, MetricFacts]:
+        """What is known of every metric, by name in order."""
+        return metric_facts(self.runs["info"].iloc[0])
 
     @property
     def ties(self) -> Any:  # noqa: ANN401  # ranking.wins.Ties, which this room does not import

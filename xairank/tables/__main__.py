@@ -12,7 +12,7 @@ python -m xairank.tables name=<sweep> [folder=multirun]
 
 Writes the tables of a sweep into <folder>/<name>/tables, as CSV, Markdown and LaTeX:
 hyperparameters, performance, win_rate_train, win_rate_test (Tables 1 to 4 of the paper, on the paper's data with the
-published values beside), ranking and statistics.
+published values beside), ranking, statistics and agreement.
 
   name=paper            the sweep (required)
   folder=multirun       where sweeps are"""

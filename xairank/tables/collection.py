@@ -2,6 +2,7 @@
 
 from xairank.runs.sweep import Sweep
 from xairank.schema import SPLITS
+from xairank.tables.agreement import agreement_table
 from xairank.tables.evidence import ranking, statistics
 from xairank.tables.hyperparameters import hyperparameters
 from xairank.tables.performance import performance
@@ -22,4 +23,4 @@ def make_tables(sweep: Sweep) -> tuple[list[Table], list[str]]:
     blurred, leaders = ladder(groups)
     randomised, failing = randomisation(groups)
     optional = [table for table in (blurred, layers(groups), randomised) if table is not None]
-    return [*tables, ranked, tests, *optional], [*conclusions, *chance, *leaders, *failing]
+    return [*tables, ranked, tests, agreement_table(groups), *optional], [*conclusions, *chance, *leaders, *failing]
