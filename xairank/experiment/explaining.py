@@ -11,8 +11,9 @@ from xairank.attribution import AttributionMethod, FrozenModel, Model, freeze
 from xairank.attribution.acceleration.batch_limit import default_batch_limit
 from xairank.console import progress
 from xairank.data.datamodule import Batch
-from xairank.evaluation.metric import Metric
+from xairank.evaluation import ImageMeasure, Metric
 from xairank.experiment.classifier import Classifier
+from xairank.experiment.probing import print_cost
 from xairank.experiment.scoring import Scored, score_samples
 from xairank.files import atomic
 from xairank.runs.folder import RunFolder
@@ -106,6 +107,7 @@ def explain_run(
     data: Samples,
     methods: Mapping[str, AttributionMethod],
     metrics: Mapping[str, Metric],
+    measures: Mapping[str, ImageMeasure],
     parts: Parts,
 ) -> Explained:
     """Explains and scores the correctly classified defects of both splits.
@@ -116,12 +118,14 @@ def explain_run(
         data: The samples.
         methods: By name.
         metrics: By name.
+        measures: By name.
         parts: Where what is done is kept.
     """
     options = config["attribution"]
     frozen = _freeze(classifier, data, options["batch_limit"])
     excluded: list[pd.DataFrame] = []
     done = parts.samples()
+    print_cost(metrics, measures, len(methods))
     with progress() as bar:
         task = bar.add_task("Explaining", total=len(data.table))
         for split in data.splits:
@@ -132,6 +136,7 @@ def explain_run(
                 classifier.classes,
                 methods,
                 metrics,
+                measures=measures,
                 predict_masks=classifier.predict_masks,
                 keep_maps=options["keep_maps"],
                 excluded=excluded,

@@ -1,19 +1,20 @@
 """From a trained model and batches of samples to rows of scores: predict, select, explain, score."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from xairank.attribution import AttributionMethod, Explanation, FrozenModel, Model, NonFiniteError, explain
-from xairank.attribution.protocol import as_parts, explaining
+from xairank.attribution import AttributionMethod, Explanation, FrozenModel, NonFiniteError, explain
 from xairank.data.datamodule import Batch
 from xairank.errors import UserError
-from xairank.evaluation.metric import Metric
+from xairank.evaluation import ImageMeasure, Metric, ModelMetric, Probe
+from xairank.experiment.prediction import predict
+from xairank.experiment.probing import checked_values, make_probe, measure_images
 from xairank.runs.maps import Maps
 from xairank.schema import EMPTY_MASK, GOOD, MISCLASSIFIED, chance_column
 
@@ -49,6 +50,7 @@ def score_samples(
     methods: Mapping[str, AttributionMethod],
     metrics: Mapping[str, Metric],
     *,
+    measures: Mapping[str, ImageMeasure],
     predict_masks: Callable[[Tensor], Tensor] | None,
     keep_maps: bool,
     excluded: list[pd.DataFrame],
@@ -64,6 +66,7 @@ def score_samples(
         classes: Names of the model's classes, in order.
         methods: The methods by name.
         metrics: The metrics by name.
+        measures: What is measured of each image, by name.
         predict_masks: Images (B, 3, H, W) -> predicted masks (B, H, W) in [0, 1], kept with the maps; None where the
             model predicts none.
         keep_maps: Whether maps are handed on.
@@ -88,22 +91,10 @@ def score_samples(
         predicted_masks = predict_masks(samples.images) if keep_maps and predict_masks else None
         kept = {name: one for name, one in explained.items() if not getattr(methods[name], "control", "")}
         maps = to_maps(described, samples.images, samples.masks, kept, predicted_masks) if keep_maps else None
-        yield Scored(score_maps(described, explained, metrics, samples.masks), maps)
+        probes = _probes(model, samples, methods)
+        measured = measure_images(measures, samples.masks, next(iter(probes.values())), described["sample"])
+        yield Scored(score_maps(described, explained, metrics, samples.masks, probes, measured), maps)
         advance(len(samples.rows))
-
-
-def predict_logits(model: nn.Module, images: Tensor) -> Tensor:
-    """The logits (B, classes), on the host, of a model in the protocol of attribution."""
-    whole = cast(Model, model)
-    with explaining(whole), torch.no_grad():
-        return whole.forward_head(*as_parts(whole.forward_features(images))).cpu()
-
-
-def predict(model: FrozenModel, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Predicted class (B,) and its probability (B,) float64, which is NaN where a logit is not finite."""
-    logits = predict_logits(model, images)
-    probability, predicted = logits.double().softmax(dim=1).max(dim=1)
-    return predicted, probability.where(logits.isfinite().all(dim=1), torch.nan)
 
 
 def exclusion_reasons(labels: pd.Series, predicted: pd.Series, k: pd.Series) -> pd.Series:
@@ -181,11 +172,21 @@ def _explain(
     }
 
 
+def _probes(model: FrozenModel, samples: Predicted, methods: Mapping[str, AttributionMethod]) -> dict[str, Probe]:
+    """The model as each method's metrics may ask it."""
+    limit = model.batch_limit  # what memory allowed to explain
+    return {
+        name: make_probe(model, samples.images, samples.predicted, limit, method) for name, method in methods.items()
+    }
+
+
 def score_maps(
     described: pd.DataFrame,
     explained: Mapping[str, Explanation],
     metrics: Mapping[str, Metric],
     masks: Tensor,
+    probes: Mapping[str, Probe] | None = None,
+    measured: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> pd.DataFrame:
     """Scores maps by every metric.
 
@@ -195,6 +196,8 @@ def score_maps(
             columns.
         metrics: By name.
         masks: (B, H, W), on the host.
+        probes: By method, the model, for metrics that ask it; None where there is none.
+        measured: Columns that all methods of an image share, (B,) each.
 
     Returns:
         A row an image and method.
@@ -206,27 +209,22 @@ def score_maps(
     known = {name: values.double().numpy() for name, values in chances.items() if values is not None}
     rows = []
     for method, (maps, diagnostics) in explained.items():
-        values = {name: _values(name, metric, maps, masks, method, described) for name, metric in metrics.items()}
+        probe = probes[method] if probes else None
+        values = {
+            name: checked_values(
+                f"evaluation.metrics.{name}", _call(metric, maps, masks, probe), described["sample"], f" and {method}"
+            )
+            for name, metric in metrics.items()
+        }
         numbers = {key: value.double().numpy() for key, value in diagnostics.items() if value.ndim == 1}
-        rows.append(described.assign(method=method, **values, **known, **numbers))
+        rows.append(described.assign(method=method, **values, **known, **(measured or {}), **numbers))
     return pd.concat(rows, ignore_index=True)
 
 
-def _values(
-    name: str, metric: Metric, maps: Tensor, masks: Tensor, method: str, described: pd.DataFrame
-) -> NDArray[np.float64]:
-    """A metric's values (B,), checked."""
-    values = metric(maps.double(), masks)
-    if values.shape != masks.shape[:1]:
-        found, wanted = tuple(values.shape), tuple(masks.shape[:1])
-        raise UserError(f"evaluation.metrics.{name}: gives values of shape {found}, expected one an image, {wanted}")
-    wrong = (~values.isfinite()).nonzero().flatten().tolist()
-    if wrong:
-        raise UserError(
-            f"evaluation.metrics.{name}: gives {values[wrong[0]].item()} for {described['sample'][wrong[0]]} and "
-            f"{method}; a metric must be finite, fix it or remove its entry"
-        )
-    return values.double().numpy()
+def _call(metric: Metric, maps: Tensor, masks: Tensor, probe: Probe | None) -> Tensor:
+    if isinstance(metric, ModelMetric):
+        return metric(maps.double(), masks, probe)
+    return metric(maps.double(), masks)
 
 
 def _displayed(images: Tensor) -> Tensor:

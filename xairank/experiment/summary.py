@@ -14,6 +14,7 @@ from xairank.ranking.statistics import summarize_methods
 from xairank.ranking.wins import FEWEST_CASES, Ties
 from xairank.runs.folder import RunFolder
 from xairank.runs.grouping import is_ranked_only
+from xairank.runs.relied_on import counts_only_relied_on, in_words, leave_out_ignored
 from xairank.schema import NO_EVIDENCE, SPLITS, MethodFacts, MetricFacts, method_facts, metric_facts
 
 _DOUBTFUL = 0.7  # balanced accuracy
@@ -25,9 +26,14 @@ def print_run(console: Console, folder: RunFolder) -> None:
     scores = pd.read_parquet(folder.path / "scores.parquet")
     excluded = pd.read_csv(folder.path / "excluded.csv", keep_default_na=False)
     metric = ranking["metric"]
+    relied_on = counts_only_relied_on(folder.config)
+    if relied_on:
+        scores, excluded = leave_out_ignored(scores, excluded)
     print_summary(
         console, scores, excluded, method_facts(record), metric, metric_facts(record)[metric], ranking["ties"]
     )
+    if relied_on:
+        console.print(in_words(scores, excluded), highlight=False)
     if is_ranked_only(folder.config):
         console.print("One network is one draw: rank over several checkpoints, if you have them.")
         if folder.config["maps"] and not folder.config["predictions"]:

@@ -14,7 +14,7 @@ from xairank.data.download import download_category
 from xairank.data.index import PLACES, Source
 from xairank.data.synthetic import SyntheticCategory, render_category
 from xairank.errors import UserError
-from xairank.evaluation import FunctionMetric, Metric
+from xairank.evaluation import FunctionMetric, ImageMeasure, Metric
 from xairank.files import expand_user, sha256
 from xairank.models import EncoderDecoder, MultitaskModule
 from xairank.models.encoder import create_encoder
@@ -47,6 +47,22 @@ def create_metrics(config: Config) -> dict[str, Metric]:
     """The metrics by name, from ``evaluation.metrics``; a plain function, given by ``_partial_: true``, is one too."""
     created = _create_entries("evaluation.metrics", config["evaluation"]["metrics"])
     return {name: some if isinstance(some, Metric) else FunctionMetric(some) for name, some in created.items()}
+
+
+def create_measures(config: Config) -> dict[str, ImageMeasure]:
+    """The measures of images by name, from ``evaluation.measures``.
+
+    Raises:
+        UserError: An entry cannot be made, or is something else.
+    """
+    created = _create_entries("evaluation.measures", config["evaluation"]["measures"])
+    for name, some in created.items():
+        if not isinstance(some, ImageMeasure):
+            raise UserError(
+                f"evaluation.measures.{name}: {type(some).__name__} is not a measure of images; move a metric to "
+                "evaluation.metrics"
+            )
+    return created
 
 
 def _create_entries(group: str, entries: Config) -> dict[str, Any]:

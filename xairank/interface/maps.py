@@ -18,6 +18,7 @@ from xairank.errors import UserError
 from xairank.experiment.clock import Clock
 from xairank.experiment.environment import describe_environment
 from xairank.experiment.explaining import with_run
+from xairank.experiment.probing import without_model
 from xairank.experiment.ranked import describe_maps, finish_ranking
 from xairank.experiment.scoring import exclusion_reasons, score_maps, to_maps
 from xairank.experiment.wiring import create_metrics
@@ -77,6 +78,7 @@ def rank_maps(
     config["attribution"]["keep_maps"] = keep_maps
     choose_metric(config, metric)
     made_metrics = create_metrics(config) if isinstance(metrics, str) else as_metrics(metrics)
+    made_metrics = without_model(made_metrics, config["ranking"]["metric"])
     found_masks = checked_masks(masks)
     count = len(found_masks)
     size = (found_masks.shape[1], found_masks.shape[2])

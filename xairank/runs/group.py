@@ -11,6 +11,8 @@ import pandas as pd
 
 from xairank.names import count, images_in_words, in_words
 from xairank.runs.grouping import is_ranked_only
+from xairank.runs.relied_on import counts_only_relied_on, leave_out_ignored
+from xairank.runs.relied_on import in_words as relied_on_in_words
 from xairank.schema import NO_EVIDENCE, SPLITS, MethodFacts, MetricFacts, method_facts, metric_facts
 
 _SOFTWARE = ("xairank", "torch")  # whose versions can change a result
@@ -139,7 +141,7 @@ class Group:
 
     @property
     def remarks(self) -> list[str]:
-        """What a reader should know of runs that are pooled: versions of software that differ among them."""
+        """What a reader should know of runs that are pooled: versions that differ, images that were left out."""
         versions = [info.get("versions") or {} for info in self.runs["info"]]
         remarks = []
         if self.ranked_only and self.runs["seed"].nunique() > 1:
@@ -148,6 +150,8 @@ class Group:
             found = sorted({str(some[name]) for some in versions if name in some})
             if len(found) > 1:
                 remarks.append(f"Runs with different versions of {name} are pooled: {in_words(found)}.")
+        if counts_only_relied_on(self.config):
+            remarks.append(relied_on_in_words(self.scores, self.excluded))
         return remarks
 
     def basis(self, images: pd.DataFrame, verb: str = " ranked") -> str:
@@ -197,16 +201,22 @@ def all_methods(groups: Iterable[Group]) -> dict[str, MethodFacts]:
 def split_tables(
     scores: pd.DataFrame, metrics: pd.DataFrame, excluded: pd.DataFrame, runs: pd.DataFrame
 ) -> list[Group]:
-    """A group for every value of the column ``group`` of ``runs``, in order."""
+    """A group for every value of the column ``group`` of ``runs``, in order.
+
+    Where ``ranking.relied_on`` asks for it, images whose defect the model does not use are excluded there.
+    """
     names_of_controls = {name for info in runs["info"] for name, facts in method_facts(info).items() if facts.control}
-    is_control = scores["method"].isin(names_of_controls)
-    tables = (scores[~is_control], scores[is_control], metrics, excluded, runs)
+    tables = (scores, metrics, excluded, runs)
     parts = [{str(name): part for name, part in table.groupby("group", sort=False)} for table in tables]
     names = list(dict.fromkeys(runs["group"]))
-    return [
-        Group(
-            name if len(names) > 1 else "",
-            *(part.get(name, table.head(0)) for part, table in zip(parts, tables, strict=True)),
+    groups = []
+    for name in names:
+        rows, epochs, left_out, its_runs = (
+            part.get(name, table.head(0)) for part, table in zip(parts, tables, strict=True)
         )
-        for name in names
-    ]
+        if counts_only_relied_on(its_runs["config"].iloc[0]):
+            rows, left_out = leave_out_ignored(rows, left_out)
+        of_control = rows["method"].isin(names_of_controls)
+        title = name if len(names) > 1 else ""
+        groups.append(Group(title, rows[~of_control], rows[of_control], epochs, left_out, its_runs))
+    return groups

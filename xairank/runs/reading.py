@@ -16,7 +16,7 @@ import yaml
 from xairank.errors import UserError
 from xairank.runs.folder import FORMAT
 from xairank.runs.grouping import Run, is_ranked_only
-from xairank.schema import EXCLUDED_COLUMNS, METRIC_COLUMNS, SCORE_COLUMNS, metric_facts
+from xairank.schema import EXCLUDED_COLUMNS, METRIC_COLUMNS, SCORE_COLUMNS, measure_facts, metric_facts
 
 _NUMBERS = {**dict.fromkeys(("seed", "k", "n_pixels"), "int64"), "fold": "Int64", "probability": "float64"}
 
@@ -67,7 +67,8 @@ def read_scores(runs: Sequence[Run]) -> pd.DataFrame:
         return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in types.items()})
     for run, path in zip(runs, paths, strict=True):
         if path in schemas:
-            _check_columns(path, schemas[path].names, (*SCORE_COLUMNS, *metric_facts(run.info)))
+            measured = [column for facts in measure_facts(run.info).values() for column in facts.columns]
+            _check_columns(path, schemas[path].names, (*SCORE_COLUMNS, *metric_facts(run.info), *measured))
     schema = pa.unify_schemas([schema.remove_metadata() for schema in schemas.values()], promote_options="permissive")
     files = [str(path) for path in schemas]
     scores = pyarrow.dataset.dataset(files, schema=schema, format="parquet").to_table().to_pandas()
