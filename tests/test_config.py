@@ -112,7 +112,9 @@ IMPOSSIBLE = {
     "attribution.batch_limit": (0, "many"),
     "attribution.keep_maps": ("all", None),
     "attribution.methods": ({}, {"gradcam": {}}),
+    "attribution.controls": (None, {"random": {}}),
     "evaluation.metrics": ({}, {"topk_overlap": {}}),
+    "evaluation.measures": (None, {"reliance": {}}),
     "trainer.max_epochs": (0, 1.5),
     "trainer.accelerator": ("tpu9", None),
     "trainer.devices": (2, [0, 1]),
@@ -120,6 +122,7 @@ IMPOSSIBLE = {
     "trainer.deterministic": ("yes", None),
     "ranking.metric": ("", "accuracy"),
     "ranking.ties": ("last", None),
+    "ranking.relied_on": ("yes", 1),
     "logger": ("csv", None),
 }
 

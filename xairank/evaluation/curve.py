@@ -32,7 +32,7 @@ class Curve(ModelMetric):
         check_choice("order", order, ORDERS)
         check_count("n_steps", n_steps)
         self.fill, self.order, self.n_steps = FILLS[fill], order, n_steps
-        self.label = f"{self.name} ({_WORDS[fill]}{', least relevant first' if order == 'least' else ''})"
+        self.label = f"{self.name} ({_WORDS[fill]}{', least relevant first' * (order == 'least')})"
         self.passes = n_steps + 1
 
     def filled(self, images: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from xairank.ranking.wins import FEWEST_CASES, Ties
 from xairank.runs.folder import RunFolder
 from xairank.runs.grouping import is_ranked_only
 from xairank.runs.relied_on import counts_only_relied_on, in_words, leave_out_ignored
-from xairank.schema import NO_EVIDENCE, SPLITS, MethodFacts, MetricFacts, method_facts, metric_facts
+from xairank.schema import NO_EVIDENCE, NOT_RELIED_ON, SPLITS, MethodFacts, MetricFacts, method_facts, metric_facts
 
 _DOUBTFUL = 0.7  # balanced accuracy
 
@@ -93,7 +93,10 @@ def print_summary(
         ties: How ties share a win.
     """
     if scores.empty:
-        console.print("No image could be ranked: none is a defect that was classified correctly; see excluded.csv.")
+        used = " and that the model uses" if (excluded["reason"] == NOT_RELIED_ON).any() else ""
+        console.print(
+            f"No image could be ranked: none is a defect that was classified correctly{used}; see excluded.csv."
+        )
         _print_excluded(console, excluded)
         return
     is_control = scores["method"].isin([name for name, some in methods.items() if some.control])

@@ -25,8 +25,8 @@ def require_reliance(runs: Iterable[Run]) -> None:
     for run in runs:
         if counts_only_relied_on(run.config) and RELIANCE not in measure_facts(run.info):
             raise UserError(
-                f"{run.folder}: ranking.relied_on=true, but its scores have no column {RELIED_ON_COLUMN}; run again with "
-                f"evaluation.measures.{RELIANCE}, or with ranking.relied_on=false"
+                f"{run.folder}: ranking.relied_on=true, but its scores have no column {RELIED_ON_COLUMN}; run again "
+                f"with evaluation.measures.{RELIANCE}, or with ranking.relied_on=false"
             )
 
 
