@@ -80,7 +80,7 @@ def test_one_command_leaves_a_complete_run(run, tmp_path):
     assert scores.columns.tolist() == [
         *SAMPLE_COLUMNS,
         *("probability", "k", "n_pixels", "method", "topk_overlap", "topk_iou", "topk_overlap_chance"),
-        *("completeness_error", "n_steps"),
+        *("reliance", "reliance_least", "completeness_error", "n_steps"),
     ]
     assert excluded.columns.tolist() == [*SAMPLE_COLUMNS, "reason"]
     # Every image is either ranked by each method once, or excluded once.

@@ -11,6 +11,7 @@ from xairank.errors import UserError
 from xairank.evaluation import Reliance, describe_measures
 from xairank.runs.sweep import read_sweep
 from xairank.schema import to_record
+from xairank.tables.collection import make_tables
 
 
 def add_reliance(folder, seed=0):
