@@ -33,7 +33,7 @@ def print_run(console: Console, folder: RunFolder) -> None:
         console, scores, excluded, method_facts(record), metric, metric_facts(record)[metric], ranking["ties"]
     )
     if relied_on:
-        console.print(in_words(scores, excluded), highlight=False)
+        console.print(in_words(scores, excluded), highlight=False, soft_wrap=True)
     if is_ranked_only(folder.config):
         console.print("One network is one draw: rank over several checkpoints, if you have them.")
         if folder.config["maps"] and not folder.config["predictions"]:
