@@ -97,7 +97,7 @@ def fake_config(seed: int = 42, *, fold: int = 0, name: str = "fake", **override
         "logger": {"_target_": None},
         "seed": seed,
         "name": name,
-        "ranking": {"metric": "topk_overlap", "ties": "shared"},
+        "ranking": {"metric": "topk_overlap", "ties": "shared", "relied_on": False},
     }
     for key, value in overrides.items():
         *parents, last = key.split(".")

@@ -116,6 +116,7 @@ IMPOSSIBLE = {
     "attribution.ladder": (None, 2),
     "attribution.randomise": (None, "all"),
     "evaluation.metrics": ({}, {"topk_overlap": {}}),
+    "evaluation.measures": (None, {"reliance": {}}),
     "trainer.max_epochs": (0, 1.5),
     "trainer.accelerator": ("tpu9", None),
     "trainer.devices": (2, [0, 1]),
@@ -123,6 +124,7 @@ IMPOSSIBLE = {
     "trainer.deterministic": ("yes", None),
     "ranking.metric": ("", "accuracy"),
     "ranking.ties": ("last", None),
+    "ranking.relied_on": ("yes", 1),
     "logger": ("csv", None),
 }
 
@@ -224,3 +226,24 @@ def test_a_key_without_a_rule_is_unknown(synthetic):
     config["model"]["betta"] = 1
     with pytest.raises(UserError, match=r"model.betta: no such key; did you mean model.beta\?"):
         validate(config)
+
+
+def test_ranking_what_the_model_relies_on_needs_a_model_and_its_measure(synthetic):
+    config = copy.deepcopy(synthetic)
+    config["ranking"]["relied_on"] = True
+    validate(config)
+    config["evaluation"]["measures"] = {}
+    with pytest.raises(UserError, match=r"^ranking.relied_on=true: decides by evaluation.measures.reliance, which is"):
+        validate(config)
+    maps = composed("maps=some", "ranking.relied_on=true", command="rank")
+    with pytest.raises(UserError, match=r"^ranking.relied_on=true and maps=some: .* cannot be measured without the"):
+        validate(maps)
+
+
+def test_faithfulness_adds_metrics_to_those_of_overlap():
+    evaluation = composed("evaluation=faithfulness")["evaluation"]
+    assert list(evaluation["measures"]) == ["reliance"]
+    assert list(evaluation["metrics"]) == [
+        *("topk_overlap", "topk_iou", "deletion_mean_color", "deletion_blurred"),
+        *("insertion_mean_color", "insertion_blurred", "sensitivity", "complexity"),
+    ]

@@ -86,7 +86,7 @@ def test_one_command_leaves_a_complete_run(run, tmp_path):
         *("probability", "k", "n_pixels", "method"),
         *METRICS,
         *(f"{name}_chance" for name in METRICS if name not in ("topk_iou", "best_threshold_iou")),
-        *("completeness_error", "n_steps"),
+        *("reliance", "reliance_least", "completeness_error", "n_steps"),
     ]
     assert excluded.columns.tolist() == [*SAMPLE_COLUMNS, "reason"]
     # Every image is either ranked by each method once, or excluded once.

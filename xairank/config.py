@@ -8,6 +8,7 @@ from typing import Any
 
 from xairank.errors import UserError
 from xairank.rules import FREE, RULES, TRAIN_RULES, command_of, rules_of
+from xairank.schema import RELIANCE
 
 _PACKAGE = Path(__file__).parent
 # An installed wheel carries the configuration inside the package, a checkout beside it.
@@ -65,6 +66,7 @@ def validate(config: Mapping[str, Any]) -> None:
         _check_data(config["data"])
     if "ranking" in config:
         _check_ranking_metric(config["ranking"]["metric"], config["evaluation"]["metrics"])
+        _check_relied_on(config)
     command = command_of(config)
     if command == "rank":
         _check_what_is_ranked(config)
@@ -152,6 +154,22 @@ def _check_ranking_metric(metric: str, metrics: Iterable[str]) -> None:
     if metric not in metrics:
         raise UserError(
             f"ranking.metric={metric} is not allowed: expected an entry of evaluation.metrics: {' or '.join(metrics)}"
+        )
+
+
+def _check_relied_on(config: Mapping[str, Any]) -> None:
+    """That what ``ranking.relied_on`` decides by is measured."""
+    if not config["ranking"]["relied_on"]:
+        return
+    if config.get("maps"):
+        raise UserError(
+            f"ranking.relied_on=true and maps={config['maps']}: whether the model uses the defect cannot be measured "
+            "without the model; rank the network, or set ranking.relied_on=false"
+        )
+    if RELIANCE not in config["evaluation"]["measures"]:
+        raise UserError(
+            f"ranking.relied_on=true: decides by evaluation.measures.{RELIANCE}, which is missing; expected evaluation="
+            "overlap or faithfulness, or ranking.relied_on=false"
         )
 
 

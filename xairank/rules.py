@@ -50,7 +50,7 @@ _COUNTS = Rule(
     "a number of images of at least 1 for each defect class",
     lambda value: isinstance(value, Mapping) and len(value) > 0 and all(_integer(1).passes(n) for n in value.values()),
 )
-_CONTROLS = Rule(
+_ENTRIES_OR_NONE = Rule(
     "entries, each with a _target_, or none: {}",
     lambda value: (
         isinstance(value, Mapping)
@@ -113,10 +113,12 @@ _COMMON: dict[str, Rule] = {
     "attribution.ladder": _SWITCH,
     "attribution.randomise": _SWITCH,
     "attribution.methods": _ENTRIES,
-    "attribution.controls": _CONTROLS,
+    "attribution.controls": _ENTRIES_OR_NONE,
     "evaluation.metrics": _ENTRIES,
+    "evaluation.measures": _ENTRIES_OR_NONE,
     "ranking.metric": _TEXT,
     "ranking.ties": _choice("shared", "first"),
+    "ranking.relied_on": _SWITCH,
 }
 
 # python -m xairank.train
@@ -207,6 +209,7 @@ FREE = (
     "attribution.methods",
     "attribution.controls",
     "evaluation.metrics",
+    "evaluation.measures",
     "logger",
     "model.arguments",
     "trained",

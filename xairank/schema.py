@@ -14,7 +14,8 @@ SPLITS = {TRAIN: "Training", TEST: "Test"}  # in the order of tables and figures
 TRAINING_METRICS = ("loss", "classification_loss", "mask_loss", "balanced_accuracy")
 METRIC_COLUMNS = ("epoch", *(f"{split}_{metric}" for split in SPLITS for metric in TRAINING_METRICS))
 
-# scores.parquet: a row a sample and method; behind these a column a metric, its chance, and diagnostics of the method.
+# scores.parquet: a row a sample and method; behind these a column a metric, its chance, measures of the
+# image, and diagnostics of the method.
 # A case is what counts once in the statistics: a sample with all its near-duplicates, named by the first of them.
 SAMPLE_COLUMNS = ("seed", "fold", "split", "sample", "case", "label", "predicted")
 SCORE_COLUMNS = (*SAMPLE_COLUMNS, "probability", "k", "n_pixels", "method")
@@ -22,6 +23,8 @@ SCORE_COLUMNS = (*SAMPLE_COLUMNS, "probability", "k", "n_pixels", "method")
 # excluded.csv: a row a sample that is not ranked.
 EXCLUDED_COLUMNS = (*SAMPLE_COLUMNS, "reason")
 GOOD, EMPTY_MASK, MISCLASSIFIED = "good", "empty_mask", "misclassified"  # the reasons
+# Of a sample that ranking.relied_on leaves out when runs are read; no file has it.
+NOT_RELIED_ON = "not_relied_on"
 
 
 # Controls are scored beside the methods and never win: maps without evidence of what the model decides, which every
@@ -42,6 +45,21 @@ def chance_column(metric: str) -> str:
         'topk_overlap_chance'
     """
     return f"{metric}_chance"
+
+
+def measure_column(measure: str, end: str = "") -> str:
+    """A column of a measure of images: its name, and the end of the name where it fills several.
+
+    Example:
+        >>> measure_column("reliance"), measure_column("reliance", "least")
+        ('reliance', 'reliance_least')
+    """
+    return f"{measure}_{end}" if end else measure
+
+
+# By this column ranking.relied_on decides: above 0, the model uses the defect, whatever it is filled with.
+RELIANCE = "reliance"
+RELIED_ON_COLUMN = measure_column(RELIANCE, "least")
 
 
 @dataclass(frozen=True)
@@ -83,7 +101,22 @@ class MetricFacts:
         return self.high if self.higher_is_better else self.low
 
 
-def to_record(facts: Mapping[str, MethodFacts] | Mapping[str, MetricFacts]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class MeasureFacts:
+    """What ``run.json`` says of a measure of images.
+
+    Attributes:
+        label: Its name where people read it.
+        columns: Columns of ``scores.parquet`` that it fills, with what each is, and its unit, in words.
+    """
+
+    label: str
+    columns: dict[str, str] = field(default_factory=dict)
+
+
+def to_record(
+    facts: Mapping[str, MethodFacts] | Mapping[str, MetricFacts] | Mapping[str, MeasureFacts],
+) -> dict[str, Any]:
     """Facts by name, as JSON holds them."""
     return {name: asdict(some) for name, some in facts.items()}
 
@@ -96,6 +129,11 @@ def method_facts(record: Mapping[str, Any]) -> dict[str, MethodFacts]:
 def metric_facts(record: Mapping[str, Any]) -> dict[str, MetricFacts]:
     """The metrics of a ``run.json``, by name in its order."""
     return {name: MetricFacts(**_known(MetricFacts, some)) for name, some in record["metrics"].items()}
+
+
+def measure_facts(record: Mapping[str, Any]) -> dict[str, MeasureFacts]:
+    """The measures of images of a ``run.json``, by name in its order; none where there was no model."""
+    return {name: MeasureFacts(**_known(MeasureFacts, some)) for name, some in record.get("measures", {}).items()}
 
 
 def _known(kind: type, record: Mapping[str, Any]) -> dict[str, Any]:

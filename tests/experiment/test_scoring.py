@@ -8,7 +8,18 @@ import torch
 from xairank.attribution import GradCAM, IntegratedGradients, freeze
 from xairank.data.datamodule import Batch
 from xairank.errors import UserError
-from xairank.evaluation import MassAccuracy, Metric, TopKIoU, TopKOverlap, topk_overlap
+from xairank.evaluation import (
+    Deletion,
+    ImageMeasure,
+    MassAccuracy,
+    Metric,
+    Reliance,
+    Sensitivity,
+    TopKIoU,
+    TopKOverlap,
+    topk_overlap,
+)
+from xairank.experiment.probing import make_probe
 from xairank.experiment.scoring import exclusion_reasons, score_samples
 from xairank.models import EncoderDecoder
 from xairank.models.encoder import create_encoder
@@ -48,7 +59,7 @@ METHODS = {"gradcam": GradCAM(), "integrated_gradients": IntegratedGradients(n_s
 METRICS = {"topk_overlap": TopKOverlap(), "iou": TopKIoU()}
 
 
-def scored(model, data, batch_limit=4, keep=False, methods=METHODS, metrics=METRICS, done=()):
+def scored(model, data, batch_limit=4, keep=False, methods=METHODS, metrics=METRICS, done=(), measures=None):
     batches, table, *_ = data
     count = []
     excluded = []
@@ -56,6 +67,7 @@ def scored(model, data, batch_limit=4, keep=False, methods=METHODS, metrics=METR
     parts = list(
         score_samples(
             *(frozen, batches, table, CLASSES, methods, metrics),
+            measures=measures or {},
             predict_masks=lambda images: model(images)[1].detach().sigmoid(),
             keep_maps=keep,
             excluded=excluded,
@@ -204,3 +216,51 @@ def test_logits_that_are_not_finite_are_never_a_misclassified_image(model, data,
     broken = [batches[0], batches[1]._replace(images=images), *batches[2:]]
     with pytest.raises(UserError, match=r"^the model's logits of x/007 are NaN or infinite: training diverged"):
         scored(model, (broken, table, *others))
+
+
+ASKING = {"topk_overlap": TopKOverlap(), "deletion": Deletion(n_steps=3), "sensitivity": Sensitivity(n_draws=2)}
+
+
+@pytest.mark.parametrize("batch_limit", [1, 4, 64])
+def test_metrics_and_measures_that_ask_the_model_do_it_one_image_at_a_time_too(model, data, batch_limit):
+    scores, *_ = scored(model, data, batch_limit, metrics=ASKING, measures={"reliance": Reliance()})
+    _, _, images, masks = data
+    assert (scores.groupby("sample")[["reliance", "reliance_least"]].nunique() == 1).all(axis=None)
+    assert list(scores.columns[-5:]) == [
+        "topk_overlap_chance",
+        "reliance",
+        "reliance_least",
+        "completeness_error",
+        "n_steps",
+    ]
+    for row in scores[scores["sample"].isin(scores["sample"].unique()[:3])].itertuples():
+        index = int(row.sample[-3:])
+        image, mask, method = images[index : index + 1], masks[index : index + 1], METHODS[row.method]
+        target = torch.tensor([CLASSES.index(row.predicted)])
+        probe = make_probe(model, image, target, 64, method)
+        map_ = method(model, image, target).double()
+        assert row.deletion == pytest.approx(ASKING["deletion"](map_, mask, probe).item(), rel=1e-4)
+        assert row.sensitivity == pytest.approx(ASKING["sensitivity"](map_, mask, probe).item(), rel=1e-2)
+        assert row.reliance == pytest.approx(Reliance()(mask, probe)[""].item(), abs=1e-4)
+
+
+class Endless(ImageMeasure):
+    def __call__(self, masks, probe):
+        return {"": masks.flatten(1).sum(dim=1) / 0.0}
+
+
+class Misnamed(ImageMeasure):
+    def __call__(self, masks, probe):
+        return {"more": masks.flatten(1).double().sum(dim=1)}
+
+
+@pytest.mark.parametrize(
+    ("measure", "message"),
+    [
+        (Endless(), r"gives inf for x/\d+; a measure must be finite"),
+        (Misnamed(), r"gives \['more'\], its columns are \[''\]"),
+    ],
+)
+def test_a_measure_that_cannot_be_used_is_named(model, data, measure, message):
+    with pytest.raises(UserError, match=rf"^evaluation.measures.mine: {message}"):
+        scored(model, data, measures={"mine": measure})

@@ -6,8 +6,19 @@ import torch
 from tests.attribution.networks import network
 from xairank.attribution import AttributionMethod, GradCAM, IntegratedGradients, Saliency
 from xairank.errors import UserError
-from xairank.evaluation import FunctionMetric, MassAccuracy, Metric, TopKIoU, TopKOverlap
-from xairank.experiment.trial import try_methods, try_metrics
+from xairank.evaluation import (
+    Deletion,
+    FunctionMetric,
+    ImageMeasure,
+    MassAccuracy,
+    Metric,
+    ModelMetric,
+    Reliance,
+    Sensitivity,
+    TopKIoU,
+    TopKOverlap,
+)
+from xairank.experiment.trial import small_network, try_measures, try_methods, try_metrics
 
 
 class Channels(AttributionMethod):
@@ -32,8 +43,16 @@ def test_what_works_passes():
     try_methods(methods, network("resnet18"))
     try_methods({"brightness": lambda model, images, targets: images.mean(dim=1)}, network("resnet18"))
     try_metrics(
-        {"overlap": TopKOverlap(), "iou": TopKIoU(), "function": FunctionMetric(lambda a, b: a.mean(dim=(1, 2)))}
+        {
+            "overlap": TopKOverlap(),
+            "iou": TopKIoU(),
+            "function": FunctionMetric(lambda a, b: a.mean(dim=(1, 2))),
+            "deletion": Deletion(n_steps=2),
+            "sensitivity": Sensitivity(n_draws=1),
+        },
+        small_network(),
     )
+    try_measures({"reliance": Reliance()}, small_network())
 
 
 @pytest.mark.parametrize(
@@ -83,4 +102,21 @@ class NoChance(TopKOverlap):
 )
 def test_a_metric_that_cannot_work_is_named(metric, message):
     with pytest.raises(UserError, match=rf"^evaluation.metrics.mine: {message}"):
-        try_metrics({"mine": metric})
+        try_metrics({"mine": metric}, small_network())
+
+
+class WrongProbe(ModelMetric):
+    def score(self, maps, masks, probe):
+        return probe.logit(maps)
+
+
+class OneNumber(ImageMeasure):
+    def __call__(self, masks, probe):
+        return {"": masks.double().mean()}
+
+
+def test_a_metric_and_a_measure_that_ask_the_model_wrongly_are_named():
+    with pytest.raises(UserError, match=r"^evaluation.metrics.mine: fails .*AttributeError: 'Probe' object has no"):
+        try_metrics({"mine": WrongProbe()}, small_network())
+    with pytest.raises(UserError, match=r"^evaluation.measures.mine: gives \(\) for 2 maps, expected one number an"):
+        try_measures({"mine": OneNumber()}, small_network())

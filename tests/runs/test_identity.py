@@ -82,6 +82,8 @@ def test_places_are_not_part_of_the_identity(config, key, value):
         ("data.synthetic.seed", 1),
         ("attribution.methods", {"gradcam": {"_target_": "xairank.attribution.GradCAM"}}),
         ("ranking.ties", "first"),
+        ("ranking.relied_on", True),
+        ("evaluation.measures", {}),
         ("trainer.gradient_clip_val", 1),
         ("trainer.deterministic", False),
     ],

@@ -1,6 +1,6 @@
-"""How well a map points at the defect: maps and masks in, a score an image out.
+"""How good a map is: maps and masks in, a score an image out; and what the model says of images that are changed.
 
-Rules that hold for every metric:
+Rules that hold for every metric of maps and masks:
 
 - A mask without a pixel, and a map with NaN or infinite values, are errors.
 - Ties are never broken by the order of the pixels: the score is the expectation over random orders of tied pixels
@@ -17,30 +17,46 @@ Rules that hold for every metric:
 
 from xairank.evaluation.average_precision import AveragePrecision, average_precision
 from xairank.evaluation.best_threshold_iou import BestThresholdIoU, best_threshold_iou
+from xairank.evaluation.complexity import Complexity
 from xairank.evaluation.component_overlap import ComponentOverlap, component_overlap
-from xairank.evaluation.facts import describe_metrics
+from xairank.evaluation.deletion import Deletion
+from xairank.evaluation.facts import describe_measures, describe_metrics
+from xairank.evaluation.insertion import Insertion
 from xairank.evaluation.mass_accuracy import MassAccuracy, mass_accuracy
 from xairank.evaluation.mass_distance import MassDistance, mass_distance
 from xairank.evaluation.metric import FunctionMetric, Metric
+from xairank.evaluation.model_metric import ImageMeasure, ModelMetric
 from xairank.evaluation.overlap import TopKIoU, TopKOverlap, topk_iou, topk_overlap
 from xairank.evaluation.pointing_game import PointingGame, pointing_game
+from xairank.evaluation.probe import Probe
+from xairank.evaluation.reliance import Reliance
 from xairank.evaluation.roc_auc import ROCAUC, roc_auc
+from xairank.evaluation.sensitivity import Sensitivity
 
 __all__ = [
     "ROCAUC",
     "AveragePrecision",
     "BestThresholdIoU",
+    "Complexity",
     "ComponentOverlap",
+    "Deletion",
     "FunctionMetric",
+    "ImageMeasure",
+    "Insertion",
     "MassAccuracy",
     "MassDistance",
     "Metric",
+    "ModelMetric",
     "PointingGame",
+    "Probe",
+    "Reliance",
+    "Sensitivity",
     "TopKIoU",
     "TopKOverlap",
     "average_precision",
     "best_threshold_iou",
     "component_overlap",
+    "describe_measures",
     "describe_metrics",
     "mass_accuracy",
     "mass_distance",

@@ -35,8 +35,8 @@ from xairank.experiment.environment import describe_environment
 from xairank.experiment.explain_config import PREDICTED, Config, check_target, in_keys_of_explain, what_is_explained
 from xairank.experiment.explain_reading import read_images
 from xairank.experiment.explain_summary import print_explained
+from xairank.experiment.prediction import predict_logits
 from xairank.experiment.ranked import choose_device, suited_methods
-from xairank.experiment.scoring import predict_logits
 from xairank.experiment.trial import small_network, try_methods
 from xairank.experiment.wiring import create_methods
 from xairank.explanations.folder import ExplanationFolder, Seen, check_place, writing

@@ -11,8 +11,9 @@ from xairank.attribution import AttributionMethod, Cost, FrozenModel, Model, fre
 from xairank.attribution.acceleration.batch_limit import default_batch_limit
 from xairank.console import progress
 from xairank.data.datamodule import Batch
-from xairank.evaluation.metric import Metric
+from xairank.evaluation import ImageMeasure, Metric
 from xairank.experiment.classifier import Classifier
+from xairank.experiment.probing import print_cost
 from xairank.experiment.randomised import randomised_networks
 from xairank.experiment.scoring import Scored, score_samples
 from xairank.experiment.variants import Variants
@@ -118,6 +119,7 @@ def explain_run(
     data: Samples,
     methods: Mapping[str, AttributionMethod],
     metrics: Mapping[str, Metric],
+    measures: Mapping[str, ImageMeasure],
     parts: Parts,
 ) -> Explained:
     """Explains and scores the correctly classified defects of both splits.
@@ -128,6 +130,7 @@ def explain_run(
         data: The samples.
         methods: By name.
         metrics: By name.
+        measures: By name.
         parts: Where what is done is kept.
     """
     options = config["attribution"]
@@ -136,6 +139,7 @@ def explain_run(
     excluded: list[pd.DataFrame] = []
     costs: dict[str, Cost] = {}
     done = parts.samples()
+    print_cost(metrics, measures, len(methods))
     with progress() as bar:
         task = bar.add_task("Explaining", total=len(data.table))
         for split in data.splits:
@@ -146,6 +150,7 @@ def explain_run(
                 classifier.classes,
                 methods,
                 metrics,
+                measures=measures,
                 predict_masks=classifier.predict_masks,
                 keep_maps=options["keep_maps"],
                 vary=vary.rows if vary else None,

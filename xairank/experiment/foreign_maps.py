@@ -17,7 +17,8 @@ from xairank.data.predictions import misnamed_class, read_predictions
 from xairank.errors import UserError
 from xairank.evaluation import Metric
 from xairank.experiment.explaining import Parts, no_maps, with_run
-from xairank.experiment.scoring import Scored, exclusion_reasons, score_maps, to_maps
+from xairank.experiment.kept_maps import to_maps
+from xairank.experiment.scoring import Scored, exclusion_reasons, score_maps
 from xairank.files import expand_user
 from xairank.names import count
 from xairank.runs.folder import RunFolder

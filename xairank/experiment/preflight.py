@@ -77,27 +77,45 @@ def _check_once(text: str, folder: Path) -> None:
             raise UserError(f"{error}; also {other}") from None
         raise
     from xairank.experiment.trainer import create_trainer
-    from xairank.experiment.trial import try_methods, try_metrics
-    from xairank.experiment.wiring import create_methods, create_metrics, create_network, load_encoder
+    from xairank.experiment.trial import try_measures, try_methods, try_metrics
+    from xairank.experiment.wiring import create_measures, create_methods, create_metrics, create_network, load_encoder
 
-    methods, metrics = create_methods(config), create_metrics(config)
+    methods, metrics, measures = create_methods(config), create_metrics(config), create_measures(config)
     _check_encoder(config["model"])
     create_trainer({**config, "logger": {}}, [])
     network = create_network(config, load_encoder(config, pretrained=False), n_classes=2)
+    _check_variants(config, metrics)
     try_methods(methods, network, metrics)
-    try_metrics(metrics)
+    try_metrics(metrics, network)
+    try_measures(measures, network)
+
+
+def _check_variants(config: Config, metrics: Mapping[str, object]) -> None:
+    """That what decides can be computed of variants of the maps, where some are asked for."""
+    from xairank.evaluation import ModelMetric
+
+    name = config["ranking"]["metric"]
+    for option in ("ladder", "randomise"):
+        if config["attribution"][option] and isinstance(metrics[name], ModelMetric):
+            raise UserError(
+                f"attribution.{option}=true: ranking.metric={name} asks the network itself, which costs too much for "
+                "every variant of a map; choose a metric of maps and masks, such as topk_overlap"
+            )
 
 
 def _check_ranking(config: Config) -> None:
     """What ranking needs whichever network comes: data, methods and metrics."""
     _check_data(config["data"], least_classes=1)
-    from xairank.experiment.trial import small_network, try_methods, try_metrics
-    from xairank.experiment.wiring import create_methods, create_metrics
+    from xairank.experiment.trial import small_network, try_measures, try_methods, try_metrics
+    from xairank.experiment.wiring import create_measures, create_methods, create_metrics
 
-    methods, metrics = create_methods(config), create_metrics(config)
+    methods, metrics, measures = create_methods(config), create_metrics(config), create_measures(config)
+    _check_variants(config, metrics)
+    network = small_network()
     if not config["maps"]:
-        try_methods(methods, small_network(), metrics)
-    try_metrics(metrics)
+        try_methods(methods, network, metrics)
+        try_measures(measures, network)
+    try_metrics(metrics, network)
 
 
 def _check_data(options: Config, *, least_classes: int = 2) -> None:

@@ -13,7 +13,7 @@ from xairank.attribution.acceleration.memory import freed_memory_kept
 from xairank.console import console, print_line, progress
 from xairank.data.datamodule import DefectDataModule
 from xairank.errors import UserError
-from xairank.evaluation import Metric, describe_metrics
+from xairank.evaluation import Metric, describe_measures, describe_metrics
 from xairank.experiment.classifier import (
     Classifier,
     check_order,
@@ -24,10 +24,17 @@ from xairank.experiment.clock import Clock
 from xairank.experiment.environment import describe_environment
 from xairank.experiment.explaining import Parts, Samples, costs_record, explain_run, no_maps
 from xairank.experiment.foreign_maps import FileMaps, score_map_files
+from xairank.experiment.prediction import predict_logits
+from xairank.experiment.probing import without_model
 from xairank.experiment.ranked_config import read_run
-from xairank.experiment.scoring import predict_logits
 from xairank.experiment.summary import print_run
-from xairank.experiment.wiring import create_data, create_image_controls, create_methods, create_metrics
+from xairank.experiment.wiring import (
+    create_data,
+    create_image_controls,
+    create_measures,
+    create_methods,
+    create_metrics,
+)
 from xairank.files import expand_user
 from xairank.names import display_name
 from xairank.runs.folder import RunFolder
@@ -45,6 +52,7 @@ def rank_run(folder: RunFolder) -> None:
     pl.seed_everything(config["seed"], verbose=False)
     metrics = create_metrics(config)
     if config["maps"]:
+        metrics = without_model(metrics, config["ranking"]["metric"])
         data = create_data(config)
         clock.stop("data")
         _rank_maps(folder, data, metrics, clock)
@@ -100,13 +108,13 @@ def rank_classifier(
     """
     config, keep_maps = folder.config, folder.config["attribution"]["keep_maps"]
     check_classifier(classifier, data, classes_key)
-    suited = suited_methods(methods, classifier)
+    suited, measures = suited_methods(methods, classifier), create_measures(config)
     fingerprint = data.fingerprint()
     folder.claim()
     network = classifier.content()
     parts = Parts(folder, hashlib.sha256(f"{network} {fingerprint}".encode()).hexdigest(), with_maps=keep_maps)
     with freed_memory_kept():
-        explained = explain_run(config, classifier, data, suited, metrics, parts)
+        explained = explain_run(config, classifier, data, suited, metrics, measures, parts)
     if keep_maps:
         parts.write_maps(folder.maps, no_maps(data, suited))
     clock.stop("attribution")
@@ -121,6 +129,7 @@ def rank_classifier(
         metrics,
         {
             "classes": classifier.classes,
+            "measures": to_record(describe_measures(measures)),
             "network": network,
             "layer": getattr(classifier.network, "layer", None),
             "left_out": [name for name in methods if name not in suited],

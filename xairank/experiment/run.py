@@ -11,7 +11,7 @@ from xairank.config import is_trainer_argument
 from xairank.console import console
 from xairank.data.datamodule import DefectDataModule
 from xairank.errors import UserError
-from xairank.evaluation import describe_metrics
+from xairank.evaluation import describe_measures, describe_metrics
 from xairank.experiment.callbacks import MetricsCallback, ProgressCallback
 from xairank.experiment.classifier import Classifier
 from xairank.experiment.clock import Clock
@@ -21,6 +21,7 @@ from xairank.experiment.summary import print_run
 from xairank.experiment.trainer import create_trainer, drop_optimizer, fit, load_checkpoint
 from xairank.experiment.wiring import (
     create_data,
+    create_measures,
     create_methods,
     create_metrics,
     create_module,
@@ -43,7 +44,7 @@ def run_experiment(folder: RunFolder) -> None:
         UserError: What only the user can fix.
     """
     config = folder.config
-    methods, metrics = create_methods(config), create_metrics(config)
+    methods, metrics, measures = create_methods(config), create_metrics(config), create_measures(config)
     checkpointing = ModelCheckpoint(
         folder.checkpoint.parent,
         filename=folder.checkpoint.stem,
@@ -66,7 +67,7 @@ def run_experiment(folder: RunFolder) -> None:
         clock.stop("training")
         _check_trained(folder)
         parts = Parts(folder, sha256(folder.checkpoint), with_maps=config["attribution"]["keep_maps"])
-        explained = explain_run(config, _classifier(module.to(device), data), data, methods, metrics, parts)
+        explained = explain_run(config, _classifier(module.to(device), data), data, methods, metrics, measures, parts)
     folder.write_table("scores.parquet", explained.scores)
     folder.write_table("excluded.csv", explained.excluded)
     if explained.variants is not None:
@@ -80,6 +81,7 @@ def run_experiment(folder: RunFolder) -> None:
             "classes": data.classes,
             "methods": to_record(describe_methods(methods)),
             "metrics": to_record(describe_metrics(metrics)),
+            "measures": to_record(describe_measures(measures)),
             "data": fingerprint,
             "images": data.content(),
             "encoder": weights_content(config),
@@ -101,7 +103,7 @@ def add_maps(folder: RunFolder) -> None:
         UserError: The data is not that of the run, or the scores of the maps are not those of the run.
     """
     config = folder.config
-    methods, metrics = create_methods(config), create_metrics(config)
+    methods, metrics, measures = create_methods(config), create_metrics(config), create_measures(config)
     device = create_trainer(config, [], logger=False).strategy.root_device
     pl.seed_everything(config["seed"], verbose=False)
     data = create_data(config)
@@ -115,7 +117,7 @@ def add_maps(folder: RunFolder) -> None:
     clock = Clock()
     parts = Parts(folder, sha256(folder.checkpoint), with_maps=True)
     with freed_memory_kept():
-        explained = explain_run(config, _classifier(module.to(device), data), data, methods, metrics, parts)
+        explained = explain_run(config, _classifier(module.to(device), data), data, methods, metrics, measures, parts)
     check_agreement(folder, explained, list(metrics))
     parts.write_maps(folder.maps, no_maps(data, methods))
     clock.stop("maps")

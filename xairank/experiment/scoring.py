@@ -1,19 +1,21 @@
 """From a trained model and batches of samples to rows of scores: predict, select, explain, score."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from xairank.attribution import AttributionMethod, Cost, Explanation, FrozenModel, Model, NonFiniteError, explain
-from xairank.attribution.protocol import as_parts, explaining
+from xairank.attribution import AttributionMethod, Cost, Explanation, FrozenModel, NonFiniteError, explain
 from xairank.data.datamodule import Batch
 from xairank.errors import UserError
-from xairank.evaluation.metric import Metric
+from xairank.evaluation import ImageMeasure, Metric, ModelMetric, Probe
+from xairank.experiment.kept_maps import to_maps
+from xairank.experiment.prediction import predict
+from xairank.experiment.probing import checked_values, make_probe, measure_images
 from xairank.runs.maps import Maps
 from xairank.schema import EMPTY_MASK, GOOD, MISCLASSIFIED, chance_column
 
@@ -51,6 +53,7 @@ def score_samples(
     methods: Mapping[str, AttributionMethod],
     metrics: Mapping[str, Metric],
     *,
+    measures: Mapping[str, ImageMeasure],
     predict_masks: Callable[[Tensor], Tensor] | None,
     keep_maps: bool,
     vary: Vary | None = None,
@@ -68,6 +71,7 @@ def score_samples(
         classes: Names of the model's classes, in order.
         methods: The methods by name.
         metrics: The metrics by name.
+        measures: What is measured of each image, by name.
         predict_masks: Images (B, 3, H, W) -> predicted masks (B, H, W) in [0, 1], kept with the maps; None where the
             model predicts none.
         keep_maps: Whether maps are handed on.
@@ -94,27 +98,15 @@ def score_samples(
         predicted_masks = predict_masks(samples.images) if keep_maps and predict_masks else None
         kept = {name: one for name, one in explained.items() if not getattr(methods[name], "control", "")}
         maps = to_maps(described, samples.images, samples.masks, kept, predicted_masks) if keep_maps else None
-        scores = score_maps(described, explained, metrics, samples.masks)
+        probes = _probes(model, samples, methods)
+        measured = measure_images(measures, samples.masks, next(iter(probes.values())), described["sample"])
+        scores = score_maps(described, explained, metrics, samples.masks, probes, measured)
         if vary is not None:
             targets = samples.predicted.to(samples.images.device)
             variants = vary(described, explained, samples.masks, model, samples.images, targets)
             scores = pd.concat([scores.assign(variant=""), *variants], ignore_index=True)
         yield Scored(scores, maps)
         advance(len(samples.rows))
-
-
-def predict_logits(model: nn.Module, images: Tensor) -> Tensor:
-    """The logits (B, classes), on the host, of a model in the protocol of attribution."""
-    whole = cast(Model, model)
-    with explaining(whole), torch.no_grad():
-        return whole.forward_head(*as_parts(whole.forward_features(images))).cpu()
-
-
-def predict(model: FrozenModel, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Predicted class (B,) and its probability (B,) float64, which is NaN where a logit is not finite."""
-    logits = predict_logits(model, images)
-    probability, predicted = logits.double().softmax(dim=1).max(dim=1)
-    return predicted, probability.where(logits.isfinite().all(dim=1), torch.nan)
 
 
 def exclusion_reasons(labels: pd.Series, predicted: pd.Series, k: pd.Series) -> pd.Series:
@@ -196,11 +188,21 @@ def _explain(
     }
 
 
+def _probes(model: FrozenModel, samples: Predicted, methods: Mapping[str, AttributionMethod]) -> dict[str, Probe]:
+    """The model as each method's metrics may ask it."""
+    limit = model.batch_limit  # what memory allowed to explain
+    return {
+        name: make_probe(model, samples.images, samples.predicted, limit, method) for name, method in methods.items()
+    }
+
+
 def score_maps(
     described: pd.DataFrame,
     explained: Mapping[str, Explanation],
     metrics: Mapping[str, Metric],
     masks: Tensor,
+    probes: Mapping[str, Probe] | None = None,
+    measured: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> pd.DataFrame:
     """Scores maps by every metric.
 
@@ -210,6 +212,8 @@ def score_maps(
             columns.
         metrics: By name.
         masks: (B, H, W), on the host.
+        probes: By method, the model, for metrics that ask it; None where there is none.
+        measured: Columns that all methods of an image share, (B,) each.
 
     Returns:
         A row an image and method.
@@ -221,64 +225,33 @@ def score_maps(
     known = {name: values.double().numpy() for name, values in chances.items() if values is not None}
     rows = []
     for method, (maps, diagnostics) in explained.items():
-        precise = maps.double()
-        values = {name: _values(name, metric, precise, masks, method, described) for name, metric in metrics.items()}
+        precise, probe = maps.double(), probes[method] if probes else None
+        values = {
+            name: checked_values(
+                f"evaluation.metrics.{name}",
+                _call(name, metric, precise, masks, probe, method, described),
+                described["sample"],
+                f" and {method}",
+            )
+            for name, metric in metrics.items()
+        }
         numbers = {key: value.double().numpy() for key, value in diagnostics.items() if value.ndim == 1}
-        rows.append(described.assign(method=method, **values, **known, **numbers))
+        rows.append(described.assign(method=method, **values, **known, **(measured or {}), **numbers))
     return pd.concat(rows, ignore_index=True)
 
 
-def _values(
-    name: str, metric: Metric, maps: Tensor, masks: Tensor, method: str, described: pd.DataFrame
-) -> NDArray[np.float64]:
-    """A metric's values (B,), checked."""
+def _call(
+    name: str,
+    metric: Metric,
+    maps: Tensor,
+    masks: Tensor,
+    probe: Probe | None,
+    method: str,
+    described: pd.DataFrame,
+) -> Tensor:
+    """A metric's values (B,), or what it says that it cannot score."""
     try:
-        values = metric(maps, masks)
+        return metric(maps, masks, probe) if isinstance(metric, ModelMetric) else metric(maps, masks)
     except ValueError as error:
         place = f"from {described['sample'].iloc[0]} on"
         raise UserError(f"evaluation.metrics.{name}: cannot score the maps of {method} {place}: {error}") from None
-    if values.shape != masks.shape[:1]:
-        found, wanted = tuple(values.shape), tuple(masks.shape[:1])
-        raise UserError(f"evaluation.metrics.{name}: gives values of shape {found}, expected one an image, {wanted}")
-    wrong = (~values.isfinite()).nonzero().flatten().tolist()
-    if wrong:
-        raise UserError(
-            f"evaluation.metrics.{name}: gives {values[wrong[0]].item()} for {described['sample'][wrong[0]]} and "
-            f"{method}; a metric must be finite, fix it or remove its entry"
-        )
-    return values.double().numpy()
-
-
-def _displayed(images: Tensor) -> Tensor:
-    """Images in [0, 1]; those that were normalised before they came here are stretched to it, each by itself."""
-    if bool(((images >= 0) & (images <= 1)).all()):
-        return images
-    low, high = images.amin(dim=(1, 2, 3), keepdim=True), images.amax(dim=(1, 2, 3), keepdim=True)
-    return (images - low) / (high - low).clamp(min=torch.finfo(images.dtype).tiny)
-
-
-def to_maps(
-    described: pd.DataFrame,
-    images: Tensor,
-    masks: Tensor,
-    explained: Mapping[str, Explanation],
-    predicted_masks: Tensor | None,
-) -> Maps:
-    """What is kept of images (B, 3, H, W) and their maps; the arguments are those of :func:`score_maps`."""
-    return Maps(
-        splits=described["split"].tolist(),
-        samples=described["sample"].tolist(),
-        labels=described["label"].tolist(),
-        predicted=described["predicted"].tolist(),
-        probability=described["probability"].to_numpy(float),
-        methods=list(explained),
-        maps=np.stack([maps.float().numpy() for maps, _ in explained.values()], axis=1),
-        images=_displayed(images).mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy(),
-        masks=masks.numpy(),
-        predicted_masks=None if predicted_masks is None else predicted_masks.float().cpu().numpy(),
-        class_activation={
-            name: diagnostics["class_activation"].float().numpy()
-            for name, (_, diagnostics) in explained.items()
-            if "class_activation" in diagnostics
-        },
-    )

@@ -14,7 +14,8 @@ from xairank.ranking.statistics import summarize_methods
 from xairank.ranking.wins import FEWEST_CASES, Ties
 from xairank.runs.folder import RunFolder
 from xairank.runs.grouping import is_ranked_only
-from xairank.schema import NO_EVIDENCE, SPLITS, MethodFacts, MetricFacts, method_facts, metric_facts
+from xairank.runs.relied_on import counts_only_relied_on, in_words, leave_out_ignored
+from xairank.schema import NO_EVIDENCE, NOT_RELIED_ON, SPLITS, MethodFacts, MetricFacts, method_facts, metric_facts
 
 _DOUBTFUL = 0.7  # balanced accuracy
 
@@ -25,9 +26,14 @@ def print_run(console: Console, folder: RunFolder) -> None:
     scores = pd.read_parquet(folder.path / "scores.parquet")
     excluded = pd.read_csv(folder.path / "excluded.csv", keep_default_na=False)
     metric = ranking["metric"]
+    relied_on = counts_only_relied_on(folder.config)
+    if relied_on:
+        scores, excluded = leave_out_ignored(scores, excluded)
     print_summary(
         console, scores, excluded, method_facts(record), metric, metric_facts(record)[metric], ranking["ties"]
     )
+    if relied_on:
+        console.print(in_words(scores, excluded), highlight=False, soft_wrap=True)
     if is_ranked_only(folder.config):
         console.print("One network is one draw: rank over several checkpoints, if you have them.")
         if folder.config["maps"] and not folder.config["predictions"]:
@@ -87,7 +93,10 @@ def print_summary(
         ties: How ties share a win.
     """
     if scores.empty:
-        console.print("No image could be ranked: none is a defect that was classified correctly; see excluded.csv.")
+        used = " and that the model uses" if (excluded["reason"] == NOT_RELIED_ON).any() else ""
+        console.print(
+            f"No image could be ranked: none is a defect that was classified correctly{used}; see excluded.csv."
+        )
         _print_excluded(console, excluded)
         return
     is_control = scores["method"].isin([name for name, some in methods.items() if some.control])

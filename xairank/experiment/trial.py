@@ -3,14 +3,15 @@
 import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from xairank.attribution import AttributionMethod, Model, NonFiniteError, explain
+from xairank.attribution import AttributionMethod, Model, NonFiniteError, Saliency, explain
 from xairank.errors import UserError
-from xairank.evaluation import Metric
+from xairank.evaluation import ImageMeasure, Metric, ModelMetric, Probe
+from xairank.experiment.probing import make_probe
 from xairank.models.adapt import adapt
 
 SIDE = 64  # pixels; enough for every convolutional encoder
@@ -41,22 +42,57 @@ def try_methods(
             )
 
 
-def try_metrics(metrics: Mapping[str, Metric]) -> None:
+def try_metrics(metrics: Mapping[str, Metric], network: Model) -> None:
     """Scores two maps of noise by every metric.
+
+    Args:
+        metrics: By name.
+        network: What a metric asks that needs the model, of any weights.
 
     Raises:
         UserError: A metric fails, or gives something else than a number an image.
     """
-    maps = torch.rand(2, SIDE, SIDE, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    masks = torch.zeros(2, SIDE, SIDE, dtype=torch.bool)
-    masks[:, 10:20, 30:50] = True
+    maps, masks, probe = _noise(network)
     for name, metric in metrics.items():
         key = f"evaluation.metrics.{name}"
-        scores, chance = _try(key, partial(metric, maps, masks)), _try(key, partial(metric.chance, masks))
+        arguments = (maps, masks, probe) if isinstance(metric, ModelMetric) else (maps, masks)
+        scores, chance = _try(key, partial(metric, *arguments)), _try(key, partial(metric.chance, masks))
         for values in (scores, *([] if chance is None else [chance])):
-            if not isinstance(values, torch.Tensor) or values.shape != (2,):
-                found = tuple(values.shape) if isinstance(values, torch.Tensor) else type(values).__name__
-                raise UserError(f"{key}: gives {found} for 2 maps, expected one number an image, (2,); fix it")
+            _check_numbers(key, values)
+
+
+def try_measures(measures: Mapping[str, ImageMeasure], network: Model) -> None:
+    """Measures two images of noise by every measure.
+
+    Args:
+        measures: By name.
+        network: What they ask, of any weights.
+
+    Raises:
+        UserError: A measure fails, or gives something else than numbers for each image.
+    """
+    _, masks, probe = _noise(network)
+    for name, measure in measures.items():
+        key = f"evaluation.measures.{name}"
+        for values in (_try(key, partial(measure, masks, probe)) or {}).values():
+            _check_numbers(key, values)
+
+
+def _noise(network: Model) -> tuple[Tensor, Tensor, Probe]:
+    """Two maps, their masks, and the probe of two images."""
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.rand(2, SIDE, SIDE, generator=generator, dtype=torch.float64)
+    masks = torch.zeros(2, SIDE, SIDE, dtype=torch.bool)
+    masks[:, 10:20, 30:50] = True
+    images = torch.rand(2, 3, SIDE, SIDE, generator=generator)
+    probe = make_probe(cast(nn.Module, network), images, torch.zeros(2, dtype=torch.long), 8, Saliency())
+    return maps, masks, probe
+
+
+def _check_numbers(key: str, values: object) -> None:
+    if not isinstance(values, Tensor) or values.shape != (2,):
+        found = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+        raise UserError(f"{key}: gives {found} for 2 maps, expected one number an image, (2,); fix it")
 
 
 def small_network() -> Model:

@@ -15,7 +15,7 @@ from xairank.data.download import download_category
 from xairank.data.index import PLACES, Source
 from xairank.data.synthetic import SyntheticCategory, render_category
 from xairank.errors import UserError
-from xairank.evaluation import FunctionMetric, Metric
+from xairank.evaluation import FunctionMetric, ImageMeasure, Metric
 from xairank.files import expand_user, sha256
 from xairank.models import EncoderDecoder, MultitaskModule
 from xairank.models.encoder import create_encoder
@@ -82,6 +82,22 @@ def _signed_metrics(metrics: Mapping[str, Metric], deciding: str) -> dict[str, M
         verb = "is" if len(left_out) == 1 else "are"
         print_line(f"Note: {in_words(left_out)} {verb} left out: not defined for negative values, maps_sign=as_is.")
     return {name: metric for name, metric in metrics.items() if name not in left_out}
+
+
+def create_measures(config: Config) -> dict[str, ImageMeasure]:
+    """The measures of images by name, from ``evaluation.measures``.
+
+    Raises:
+        UserError: An entry cannot be made, or is something else.
+    """
+    created = _create_entries("evaluation.measures", config["evaluation"]["measures"])
+    for name, some in created.items():
+        if not isinstance(some, ImageMeasure):
+            raise UserError(
+                f"evaluation.measures.{name}: {type(some).__name__} is not a measure of images; move a metric to "
+                "evaluation.metrics"
+            )
+    return created
 
 
 def _create_entries(group: str, entries: Config) -> dict[str, Any]:

@@ -19,8 +19,10 @@ from xairank.experiment.clock import Clock
 from xairank.experiment.environment import describe_environment
 from xairank.experiment.explaining import with_run
 from xairank.experiment.foreign_maps import from_images
+from xairank.experiment.kept_maps import to_maps
+from xairank.experiment.probing import without_model
 from xairank.experiment.ranked import describe_maps, finish_ranking
-from xairank.experiment.scoring import exclusion_reasons, score_maps, to_maps
+from xairank.experiment.scoring import exclusion_reasons, score_maps
 from xairank.experiment.wiring import create_image_controls, create_metrics
 from xairank.interface.configuration import checked, composed, entries_of
 from xairank.interface.networks import Metrics, as_metrics, choose_metric
@@ -79,6 +81,7 @@ def rank_maps(
     config["attribution"]["keep_maps"] = keep_maps
     choose_metric(config, metric)
     made_metrics = create_metrics(config) if isinstance(metrics, str) else as_metrics(metrics)
+    made_metrics = without_model(made_metrics, config["ranking"]["metric"])
     found_masks = checked_masks(masks)
     count = len(found_masks)
     size = (found_masks.shape[1], found_masks.shape[2])

@@ -19,9 +19,9 @@ from xairank.evaluation import FunctionMetric, Metric
 from xairank.experiment.classifier import Classifier, adapt_in_words, check_labels, hash_state, weights_type
 from xairank.experiment.clock import Clock
 from xairank.experiment.explaining import Samples
+from xairank.experiment.prediction import predict_logits
 from xairank.experiment.ranked import rank_classifier
-from xairank.experiment.scoring import predict_logits
-from xairank.experiment.trial import try_metrics
+from xairank.experiment.trial import small_network, try_metrics
 from xairank.experiment.wiring import create_data, create_methods, create_metrics
 from xairank.interface.configuration import Config, checked, composed, data_overrides, entries_of
 from xairank.interface.ranking import Ranking
@@ -189,7 +189,7 @@ def as_metrics(metrics: Mapping[str, Metric | Callable[[Tensor, Tensor], Tensor]
     """
     _check_callable("metrics", metrics)
     made = {name: one if isinstance(one, Metric) else FunctionMetric(one) for name, one in metrics.items()}
-    try_metrics(made)
+    try_metrics(made, small_network())
     return made
 
 

@@ -12,6 +12,8 @@ import pandas as pd
 from xairank.names import count, images_in_words, in_words
 from xairank.runs.grouping import is_ranked_only
 from xairank.runs.reading import read_variants
+from xairank.runs.relied_on import counts_only_relied_on, leave_out_ignored
+from xairank.runs.relied_on import in_words as relied_on_in_words
 from xairank.schema import BLUR, NO_EVIDENCE, SPLITS, MethodFacts, MetricFacts, method_facts, metric_facts
 
 _SOFTWARE = ("xairank", "torch")  # whose versions can change a result
@@ -103,9 +105,10 @@ class Group:
         return read_variants([Path(folder) for folder in self.runs["folder"]], list(self.runs["seed"]))
 
     def variants_of(self, split: str, variant: str) -> pd.DataFrame:
-        """The variants of one kind in a split."""
-        rows = self.variants
-        return rows[(rows["split"] == split) & (rows["variant"] == variant)]
+        """The variants of one kind in a split, of the images that are ranked."""
+        rows = self.variants[(self.variants["split"] == split) & (self.variants["variant"] == variant)]
+        ranked = self.of_split(split)[["seed", "sample"]].drop_duplicates()
+        return rows.merge(ranked, on=["seed", "sample"])
 
     def blurred(self, split: str) -> pd.DataFrame:
         """The blurred maps of methods and controls in a split, with the maps themselves as level 0; none without."""
@@ -164,7 +167,7 @@ class Group:
 
     @property
     def remarks(self) -> list[str]:
-        """What a reader should know of runs that are pooled: versions of software that differ among them."""
+        """What a reader should know of runs that are pooled: versions that differ, images that were left out."""
         versions = [info.get("versions") or {} for info in self.runs["info"]]
         remarks = []
         if self.ranked_only and self.runs["seed"].nunique() > 1:
@@ -173,6 +176,8 @@ class Group:
             found = sorted({str(some[name]) for some in versions if name in some})
             if len(found) > 1:
                 remarks.append(f"Runs with different versions of {name} are pooled: {in_words(found)}.")
+        if counts_only_relied_on(self.config):
+            remarks.append(relied_on_in_words(self.scores, self.excluded))
         return remarks
 
     def basis(self, images: pd.DataFrame, verb: str = " ranked") -> str:
@@ -222,16 +227,22 @@ def all_methods(groups: Iterable[Group]) -> dict[str, MethodFacts]:
 def split_tables(
     scores: pd.DataFrame, metrics: pd.DataFrame, excluded: pd.DataFrame, runs: pd.DataFrame
 ) -> list[Group]:
-    """A group for every value of the column ``group`` of ``runs``, in order."""
+    """A group for every value of the column ``group`` of ``runs``, in order.
+
+    Where ``ranking.relied_on`` asks for it, images whose defect the model does not use are excluded there.
+    """
     names_of_controls = {name for info in runs["info"] for name, facts in method_facts(info).items() if facts.control}
-    is_control = scores["method"].isin(names_of_controls)
-    tables = (scores[~is_control], scores[is_control], metrics, excluded, runs)
+    tables = (scores, metrics, excluded, runs)
     parts = [{str(name): part for name, part in table.groupby("group", sort=False)} for table in tables]
     names = list(dict.fromkeys(runs["group"]))
-    return [
-        Group(
-            name if len(names) > 1 else "",
-            *(part.get(name, table.head(0)) for part, table in zip(parts, tables, strict=True)),
+    groups = []
+    for name in names:
+        rows, epochs, left_out, its_runs = (
+            part.get(name, table.head(0)) for part, table in zip(parts, tables, strict=True)
         )
-        for name in names
-    ]
+        if counts_only_relied_on(its_runs["config"].iloc[0]):
+            rows, left_out = leave_out_ignored(rows, left_out)
+        of_control = rows["method"].isin(names_of_controls)
+        title = name if len(names) > 1 else ""
+        groups.append(Group(title, rows[~of_control], rows[of_control], epochs, left_out, its_runs))
+    return groups

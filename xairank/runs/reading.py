@@ -22,6 +22,7 @@ from xairank.schema import (
     SAMPLE_COLUMNS,
     SCORE_COLUMNS,
     VARIANT_COLUMNS,
+    measure_facts,
     metric_facts,
 )
 
@@ -74,7 +75,8 @@ def read_scores(runs: Sequence[Run]) -> pd.DataFrame:
         return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in types.items()})
     for run, path in zip(runs, paths, strict=True):
         if path in schemas:
-            _check_columns(path, schemas[path].names, (*SCORE_COLUMNS, *metric_facts(run.info)))
+            measured = [column for facts in measure_facts(run.info).values() for column in facts.columns]
+            _check_columns(path, schemas[path].names, (*SCORE_COLUMNS, *metric_facts(run.info), *measured))
     schema = pa.unify_schemas([schema.remove_metadata() for schema in schemas.values()], promote_options="permissive")
     files = [str(path) for path in schemas]
     scores = pyarrow.dataset.dataset(files, schema=schema, format="parquet").to_table().to_pandas()

@@ -16,6 +16,7 @@ from xairank.names import count
 from xairank.runs.group import Group, split_tables
 from xairank.runs.grouping import Run, in_groups
 from xairank.runs.reading import read_excluded, read_information, read_metrics, read_run, read_scores
+from xairank.runs.relied_on import require_reliance
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +55,11 @@ def read_sweep(folder: Path) -> Sweep:
 
     Raises:
         UserError: The folder is missing or holds no complete run, a run's files are missing or of another version,
-            two runs have the same configuration, seed and fold, or runs of one group saw different data.
+            two runs have the same configuration, seed and fold, runs of one group saw different data, or
+            ``ranking.relied_on`` has nothing to decide by.
     """
     runs = in_groups([read_run(path, info) for path, info in _complete_folders(folder).items()])
+    require_reliance(runs)
     table = pd.DataFrame(runs, columns=list(Run._fields))
     table["fold"] = table["fold"].astype("Int64")
     return Sweep(folder, read_scores(runs), read_metrics(runs), read_excluded(runs), table)

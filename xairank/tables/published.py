@@ -87,6 +87,7 @@ PROTOCOL = (
     # The published overlap is an intersection over union, which orders maps as the overlap named here does.
     Condition("ranking.metric", "topk_overlap", "Metric that decides", "other metric", (WIN_RATE,), (WIN_RATE,)),
     Condition("ranking.ties", "first", "Ties", "", decides=(), touches=(WIN_RATE,)),
+    Condition("ranking.relied_on", False, "Images the model relies on", "other images", (WIN_RATE,), (WIN_RATE,)),
 )
 
 
