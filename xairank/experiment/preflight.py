@@ -76,15 +76,16 @@ def _check_once(text: str, folder: Path) -> None:
         except UserError as other:
             raise UserError(f"{error}; also {other}") from None
         raise
+    from xairank.experiment.suited import suited_methods
     from xairank.experiment.trainer import create_trainer
-    from xairank.experiment.trial import try_methods, try_metrics
+    from xairank.experiment.trial import SIDE, try_methods, try_metrics
     from xairank.experiment.wiring import create_methods, create_metrics, create_network, load_encoder
 
     methods, metrics = create_methods(config), create_metrics(config)
     _check_encoder(config["model"])
     create_trainer({**config, "logger": {}}, [])
     network = create_network(config, load_encoder(config, pretrained=False), n_classes=2)
-    try_methods(methods, network)
+    try_methods(suited_methods(methods, network, quiet=True), network, network.fixed_size or SIDE)
     try_metrics(metrics)
 
 

@@ -17,6 +17,7 @@ from xairank.experiment.classifier import Classifier
 from xairank.experiment.clock import Clock
 from xairank.experiment.environment import describe_environment
 from xairank.experiment.explaining import Explained, Parts, explain_run, no_maps
+from xairank.experiment.suited import suited_methods
 from xairank.experiment.summary import print_run
 from xairank.experiment.trainer import create_trainer, drop_optimizer, fit, load_checkpoint
 from xairank.experiment.wiring import (
@@ -58,6 +59,7 @@ def run_experiment(folder: RunFolder) -> None:
     data = create_data(config)
     clock.stop("data")
     module = create_module(config, encoder, data)
+    suited = suited_methods(methods, module.model)
     fingerprint = data.fingerprint()
     folder.claim(data=fingerprint)
     with freed_memory_kept():
@@ -66,23 +68,24 @@ def run_experiment(folder: RunFolder) -> None:
         clock.stop("training")
         _check_trained(folder)
         parts = Parts(folder, sha256(folder.checkpoint), with_maps=config["attribution"]["keep_maps"])
-        explained = explain_run(config, _classifier(module.to(device), data), data, methods, metrics, parts)
+        explained = explain_run(config, _classifier(module.to(device), data), data, suited, metrics, parts)
     folder.write_table("scores.parquet", explained.scores)
     folder.write_table("excluded.csv", explained.excluded)
     if config["attribution"]["keep_maps"]:
-        parts.write_maps(folder.maps, no_maps(data, methods))
+        parts.write_maps(folder.maps, no_maps(data, suited))
     clock.stop("attribution")
     drop_optimizer(folder.checkpoint)
     folder.finish(
         {
             "classes": data.classes,
-            "methods": to_record(describe_methods(methods)),
+            "methods": to_record(describe_methods(suited)),
             "metrics": to_record(describe_metrics(metrics)),
             "data": fingerprint,
             "images": data.content(),
             "encoder": weights_content(config),
             **describe_environment(device),
             "batch_limit": explained.batch_limit,
+            "left_out": [name for name in methods if name not in suited],
             "seconds": clock.seconds,
         }
     )
@@ -109,6 +112,7 @@ def add_maps(folder: RunFolder) -> None:
         )
     module = create_module(config, load_encoder(config, pretrained=False), data)
     module.load_state_dict(load_checkpoint(folder.checkpoint)["state_dict"])
+    methods = suited_methods(methods, module.model, quiet=True)
     clock = Clock()
     parts = Parts(folder, sha256(folder.checkpoint), with_maps=True)
     with freed_memory_kept():

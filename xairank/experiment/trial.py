@@ -11,23 +11,27 @@ from torch import nn
 from xairank.attribution import AttributionMethod, Model, NonFiniteError, explain
 from xairank.errors import UserError
 from xairank.evaluation import Metric
+from xairank.experiment.suited import obstacle_of
 from xairank.models.adapt import adapt
 
 SIDE = 64  # pixels; enough for every convolutional encoder
 
 
-def try_methods(methods: Mapping[str, AttributionMethod], network: Model) -> None:
-    """Explains an image of noise with every method.
+def try_methods(methods: Mapping[str, AttributionMethod], network: Model, side: int = SIDE) -> None:
+    """Explains an image of noise with every method that can explain the network.
 
     Args:
         methods: By name.
         network: With random weights, as those of training need not be at hand.
+        side: Height and width of the image, in pixels.
 
     Raises:
         UserError: A method fails, or gives something else than a map.
     """
-    image = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     for name, method in methods.items():
+        if obstacle_of(method, network):
+            continue
         _try(f"attribution.methods.{name}", partial(explain, {name: method}, network, image))
 
 
