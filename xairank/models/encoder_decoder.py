@@ -135,7 +135,7 @@ def _feature_map(encoder: nn.Module, image_size: int) -> FeatureLayer:
     try:
         with torch.no_grad():
             features = encoder.forward_features(torch.zeros(1, 3, image_size, image_size))  # type: ignore[operator]
-    except (RuntimeError, AssertionError, ValueError) as error:
+    except (RuntimeError, AssertionError, ValueError, IndexError) as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise UserError(
             f"data.image_size={image_size}: the encoder cannot take it ({reason}); choose another size or model.encoder"
