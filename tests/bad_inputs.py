@@ -253,7 +253,7 @@ CASES = [
     Case("an override without a value", arguments="model.beta"),
     # The model
     Case("an encoder with a typing mistake", arguments="model.encoder=efficientnet_bO"),
-    Case("an encoder without a feature map", arguments="model.encoder=vit_tiny_patch16_224 data.image_size=224"),
+    Case("an encoder without a feature map", arguments="model.encoder=pit_ti_224 data.image_size=64"),
     Case("weights that are not there", arguments="model.encoder_weights=weights.safetensors"),
     Case("weights of another architecture", _weights,
          "model.encoder=resnet10t model.encoder_weights=weights.safetensors"),

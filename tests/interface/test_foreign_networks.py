@@ -150,7 +150,9 @@ def test_a_network_without_a_map_is_ranked_by_the_other_methods(shared, capsys):
     ]
     assert set(ranking.table["method"]) == {"saliency", "integrated_gradients"}
     assert_unchanged(model, before)
-    with pytest.raises(xairank.errors.UserError, match="gradcam need a feature map, and no layer of the network gives"):
+    with pytest.raises(
+        xairank.errors.UserError, match="gradcam needs a feature map, and no layer of the network gives"
+    ):
         xairank.rank(model, images, masks, methods={"gradcam": GradCAM()})
 
 

@@ -1,14 +1,17 @@
 import pytest
 import timm
 import torch
+from timm.layers import resample_abs_pos_embed
 
+from xairank.attribution import AttentionRollout, GradCAM, GradientAttentionRollout, explain, freeze
 from xairank.errors import UserError
 from xairank.models import EncoderDecoder
 from xairank.models.encoder import create_encoder
 
 
 def model(name="resnet18", size=64, **options):
-    encoder = create_encoder(name, pretrained=False, weights=None)
+    torch.manual_seed(0)
+    encoder = create_encoder(name, pretrained=False, weights=None, image_size=size)
     return EncoderDecoder(encoder, 5, 16, size, **options).eval()
 
 
@@ -56,10 +59,68 @@ def test_weights_are_channels_last():
     assert model().encoder.conv1.weight.is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "swin_tiny_patch4_window7_224"])
-def test_encoders_without_a_feature_map_are_named(name):
-    with pytest.raises(UserError, match=r"expected a map .*choose a convolutional encoder"):
-        model(name, size=224)
+def test_encoders_without_a_feature_map_are_named():
+    with pytest.raises(UserError, match=r"gives features \(1, 1, 256\), expected a map .*choose another encoder"):
+        model("pit_ti_224", size=64)
+
+
+# A class token, a class and a distillation token, channels last, a convolutional stem, channels first.
+TRANSFORMERS = {
+    "vit_tiny_patch16_224": ("tokens", (192, 4, 4), 1),
+    "deit_tiny_distilled_patch16_224": ("tokens", (192, 4, 4), 2),
+    "swin_tiny_patch4_window7_224": ("channels last", (768, 2, 2), 0),
+    "vit_tiny_r_s16_p8_224": ("tokens", (192, 2, 2), 1),
+    "coatnet_pico_rw_224": ("channels first", (512, 2, 2), 0),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_transformers_of_another_size_give_map_mask_and_explanations(name):
+    network, images = model(name), torch.rand(2, 3, 64, 64)
+    layout, shape, n_prefix = TRANSFORMERS[name]
+    assert (network.layout.layout, network.layout.shape, network.layout.n_prefix) == (layout, shape, n_prefix)
+    assert network.fixed_size == 64
+    with torch.no_grad():
+        logits, masks = network(images)
+        features = network.forward_features(images)
+        plain = network.encoder.forward_features(network.normalize(images))
+    assert masks.shape == (2, 64, 64)
+    assert features.shape == (2, *shape)
+    if layout == "tokens":
+        pooled = plain[:, n_prefix:].mean(dim=1)
+        torch.testing.assert_close(features[0, :, 1, 0], plain[0, n_prefix + shape[2]])
+    else:
+        pooled = plain.mean(dim=(1, 2) if layout == "channels last" else (2, 3))
+    torch.testing.assert_close(logits, network.head.linear(pooled))
+    methods = {"gradcam": GradCAM(), "rollout": AttentionRollout(), "gradients": GradientAttentionRollout()}
+    methods = {key: method for key, method in methods.items() if not method.obstacle(network)}
+    assert len(methods) == (3 if layout == "tokens" else 1)
+    targets = logits.argmax(dim=1)
+    frozen = explain(methods, freeze(network, images), images, targets)
+    for key, (maps, diagnostics) in explain(methods, network, images, targets).items():
+        assert diagnostics["class_activation"].shape == (2, *shape[1:])
+        torch.testing.assert_close(frozen[key][0], maps, rtol=1e-3, atol=1e-5)
+        assert (maps.amax(dim=(1, 2)) > 0).any()
+
+
+def test_a_size_that_an_encoder_cannot_be_made_for_is_named():
+    with pytest.raises(UserError, match=r"data\.image_size=8: timm cannot make model\.encoder=nest_tiny_jx .*=224, or"):
+        create_encoder("nest_tiny_jx", pretrained=False, weights=None, image_size=8)
+    with pytest.raises(UserError, match=r"data\.image_size=48: the encoder cannot take it"):
+        model("coatnet_pico_rw_224", size=48)
+
+
+@pytest.mark.parametrize("saved_at", [224, 64])
+def test_position_embeddings_of_local_weights_are_interpolated_to_the_image_size(tmp_path, saved_at):
+    options = {"img_size": saved_at, "num_classes": 7}
+    source = timm.create_model("vit_tiny_patch16_224", pretrained=False, **options)
+    torch.save(source.state_dict(), tmp_path / "weights.pth")
+    encoder = create_encoder("vit_tiny_patch16_224", pretrained=True, weights=tmp_path / "weights.pth", image_size=64)
+    torch.testing.assert_close(encoder.blocks[3].attn.qkv.weight, source.blocks[3].attn.qkv.weight)
+    positions = source.pos_embed.detach()
+    if saved_at == 224:
+        positions = resample_abs_pos_embed(positions, [4, 4], [14, 14])
+    torch.testing.assert_close(encoder.pos_embed.detach(), positions)
 
 
 def test_unknown_encoders_are_named_with_the_nearest():

@@ -12,25 +12,33 @@ For many images, :func:`freeze` the model once and :func:`explain` with all meth
 from xairank.attribution.acceleration.batch_limit import default_batch_limit, measure_batch_limit
 from xairank.attribution.acceleration.frozen import FrozenModel, freeze
 from xairank.attribution.acceleration.kernels import kernels_in_use
+from xairank.attribution.attention_rollout import AttentionRollout
 from xairank.attribution.checks import NonFiniteError
 from xairank.attribution.cost import Cost
 from xairank.attribution.engine import AttributionMethod, Diagnostics, Explanation, explain
 from xairank.attribution.facts import describe_methods
 from xairank.attribution.gradcam import GradCAM
+from xairank.attribution.gradient_attention_rollout import GradientAttentionRollout
 from xairank.attribution.integrated_gradients import IntegratedGradients
+from xairank.attribution.occlusion import Occlusion
 from xairank.attribution.protocol import Model
+from xairank.attribution.rise import RISE
 from xairank.attribution.saliency import Saliency
 
 __all__ = [
+    "RISE",
+    "AttentionRollout",
     "AttributionMethod",
     "Cost",
     "Diagnostics",
     "Explanation",
     "FrozenModel",
     "GradCAM",
+    "GradientAttentionRollout",
     "IntegratedGradients",
     "Model",
     "NonFiniteError",
+    "Occlusion",
     "Saliency",
     "default_batch_limit",
     "describe_methods",

@@ -198,7 +198,9 @@ def _trained(path: Path, device: torch.device) -> Classifier:
     folder = read_run(path)
     config, classes = folder.config, folder.record["classes"]
     options = config["model"]
-    network = create_network(config, create_encoder(options["encoder"], pretrained=False, weights=None), len(classes))
+    size = config["data"]["image_size"]
+    encoder = create_encoder(options["encoder"], pretrained=False, weights=None, image_size=size)
+    network = create_network(config, encoder, len(classes))
     module = MultitaskModule(
         network,
         len(classes),

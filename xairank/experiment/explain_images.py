@@ -36,7 +36,8 @@ from xairank.experiment.explain_config import PREDICTED, Config, check_target, i
 from xairank.experiment.explain_reading import read_images
 from xairank.experiment.explain_summary import print_explained
 from xairank.experiment.prediction import predict_logits
-from xairank.experiment.ranked import choose_device, suited_methods
+from xairank.experiment.ranked import choose_device
+from xairank.experiment.suited import suited_methods
 from xairank.experiment.trial import small_network, try_methods
 from xairank.experiment.wiring import create_methods
 from xairank.explanations.folder import ExplanationFolder, Seen, check_place, writing
@@ -74,7 +75,7 @@ def explain_images(config: Config) -> None:
         device = choose_device(config["device"])
         classifier = load_classifier({**config, "data": {"image_size": config["image_size"]}}, (), device)
         check_target(config["target"], classifier.classes)
-        suited = suited_methods(methods, classifier)
+        suited = suited_methods(methods, classifier.network)
         pl.seed_everything(config["seed"], verbose=False)
         with writing(place) as folder:
             manifest = _explain_into(folder, config, images, classifier, suited)

@@ -76,8 +76,9 @@ def _check_once(text: str, folder: Path) -> None:
         except UserError as other:
             raise UserError(f"{error}; also {other}") from None
         raise
+    from xairank.experiment.suited import suited_methods
     from xairank.experiment.trainer import create_trainer
-    from xairank.experiment.trial import try_measures, try_methods, try_metrics
+    from xairank.experiment.trial import SIDE, try_measures, try_methods, try_metrics
     from xairank.experiment.wiring import create_measures, create_methods, create_metrics, create_network, load_encoder
 
     methods, metrics, measures = create_methods(config), create_metrics(config), create_measures(config)
@@ -85,9 +86,11 @@ def _check_once(text: str, folder: Path) -> None:
     create_trainer({**config, "logger": {}}, [])
     network = create_network(config, load_encoder(config, pretrained=False), n_classes=2)
     _check_variants(config, metrics)
-    try_methods(methods, network, metrics)
-    try_metrics(metrics, network)
-    try_measures(measures, network)
+    suited = suited_methods(methods, network, quiet=True)
+    side = network.fixed_size or SIDE
+    try_methods(suited, network, metrics, side)
+    try_metrics(metrics, network, side)
+    try_measures(measures, network, side)
 
 
 def _check_variants(config: Config, metrics: Mapping[str, object]) -> None:

@@ -27,6 +27,7 @@ from xairank.experiment.foreign_maps import FileMaps, score_map_files
 from xairank.experiment.prediction import predict_logits
 from xairank.experiment.probing import without_model
 from xairank.experiment.ranked_config import read_run
+from xairank.experiment.suited import suited_methods
 from xairank.experiment.summary import print_run
 from xairank.experiment.wiring import (
     create_data,
@@ -108,7 +109,7 @@ def rank_classifier(
     """
     config, keep_maps = folder.config, folder.config["attribution"]["keep_maps"]
     check_classifier(classifier, data, classes_key)
-    suited, measures = suited_methods(methods, classifier), create_measures(config)
+    suited, measures = suited_methods(methods, classifier.network), create_measures(config)
     fingerprint = data.fingerprint()
     folder.claim()
     network = classifier.content()
@@ -237,35 +238,3 @@ def check_classifier(classifier: Classifier, data: Samples, key: str) -> None:
                 predicted += [classifier.classes[index] for index in logits.argmax(dim=1).tolist()]
                 bar.advance(task, len(batch.rows))
     check_order(classifier.classes, labels, predicted, key)
-
-
-def suited_methods(methods: Mapping[str, AttributionMethod], classifier: Classifier) -> dict[str, AttributionMethod]:
-    """The methods that the network allows; a line tells of each other one.
-
-    Raises:
-        UserError: None is left.
-    """
-    shape = getattr(classifier.network, "feature_shape", None)
-    has_map = shape is None or len(shape) == 3
-    with_mask = {name: one for name, one in methods.items() if classifier.predict_masks or not _needs_decoder(one)}
-    suited = {name: one for name, one in with_mask.items() if has_map or not _needs_map(one)}
-    for name in with_mask:
-        if name not in suited:
-            print_line(
-                f"Note: {name} is left out: it needs a feature map, and no layer of the network gives one that the "
-                "logits depend on everywhere; model.layer=NAME chooses one."
-            )
-    if all(getattr(method, "control", "") for method in suited.values()):
-        raise UserError(
-            f"attribution.methods: {', '.join(methods)} need a feature map, and no layer of the network gives one; "
-            "choose other methods, or name a layer with model.layer=NAME"
-        )
-    return suited
-
-
-def _needs_decoder(method: object) -> bool:
-    return bool(getattr(method, "needs_decoder", False))
-
-
-def _needs_map(method: object) -> bool:
-    return bool(getattr(method, "needs_feature_map", False))

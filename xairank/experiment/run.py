@@ -17,6 +17,7 @@ from xairank.experiment.classifier import Classifier
 from xairank.experiment.clock import Clock
 from xairank.experiment.environment import describe_environment
 from xairank.experiment.explaining import Explained, Parts, costs_record, explain_run, no_maps
+from xairank.experiment.suited import suited_methods
 from xairank.experiment.summary import print_run
 from xairank.experiment.trainer import create_trainer, drop_optimizer, fit, load_checkpoint
 from xairank.experiment.wiring import (
@@ -59,6 +60,7 @@ def run_experiment(folder: RunFolder) -> None:
     data = create_data(config)
     clock.stop("data")
     module = create_module(config, encoder, data)
+    suited = suited_methods(methods, module.model)
     fingerprint = data.fingerprint()
     folder.claim(data=fingerprint)
     with freed_memory_kept():
@@ -67,19 +69,19 @@ def run_experiment(folder: RunFolder) -> None:
         clock.stop("training")
         _check_trained(folder)
         parts = Parts(folder, sha256(folder.checkpoint), with_maps=config["attribution"]["keep_maps"])
-        explained = explain_run(config, _classifier(module.to(device), data), data, methods, metrics, measures, parts)
+        explained = explain_run(config, _classifier(module.to(device), data), data, suited, metrics, measures, parts)
     folder.write_table("scores.parquet", explained.scores)
     folder.write_table("excluded.csv", explained.excluded)
     if explained.variants is not None:
         folder.write_table("variants.parquet", explained.variants)
     if config["attribution"]["keep_maps"]:
-        parts.write_maps(folder.maps, no_maps(data, methods))
+        parts.write_maps(folder.maps, no_maps(data, suited))
     clock.stop("attribution")
     drop_optimizer(folder.checkpoint)
     folder.finish(
         {
             "classes": data.classes,
-            "methods": to_record(describe_methods(methods)),
+            "methods": to_record(describe_methods(suited)),
             "metrics": to_record(describe_metrics(metrics)),
             "measures": to_record(describe_measures(measures)),
             "data": fingerprint,
@@ -88,6 +90,7 @@ def run_experiment(folder: RunFolder) -> None:
             **describe_environment(device),
             "batch_limit": explained.batch_limit,
             "costs": costs_record(explained.costs),
+            "left_out": [name for name in methods if name not in suited],
             "seconds": clock.seconds,
         }
     )
@@ -114,6 +117,7 @@ def add_maps(folder: RunFolder) -> None:
         )
     module = create_module(config, load_encoder(config, pretrained=False), data)
     module.load_state_dict(load_checkpoint(folder.checkpoint)["state_dict"])
+    methods = suited_methods(methods, module.model, quiet=True)
     clock = Clock()
     parts = Parts(folder, sha256(folder.checkpoint), with_maps=True)
     with freed_memory_kept():

@@ -12,28 +12,35 @@ from xairank.attribution import AttributionMethod, Model, NonFiniteError, Salien
 from xairank.errors import UserError
 from xairank.evaluation import ImageMeasure, Metric, ModelMetric, Probe
 from xairank.experiment.probing import make_probe
+from xairank.experiment.suited import obstacle_of
 from xairank.models.adapt import adapt
 
 SIDE = 64  # pixels; enough for every convolutional encoder
 
 
 def try_methods(
-    methods: Mapping[str, AttributionMethod], network: Model, metrics: Mapping[str, Metric] | None = None
+    methods: Mapping[str, AttributionMethod],
+    network: Model,
+    metrics: Mapping[str, Metric] | None = None,
+    side: int = SIDE,
 ) -> None:
-    """Explains an image of noise with every method.
+    """Explains an image of noise with every method that can explain the network.
 
     Args:
         methods: By name.
         network: With random weights, as those of training need not be at hand.
         metrics: By name, those that will score the maps.
+        side: Height and width of the image, in pixels.
 
     Raises:
         UserError: A method fails, gives something else than a map, or gives negative values, for which a metric is not
             defined.
     """
     refuses = next((name for name, metric in (metrics or {}).items() if metric.non_negative), None)
-    image = torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    image = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     for name, method in methods.items():
+        if obstacle_of(method, network) or _is_known(method):
+            continue
         explained = _try(f"attribution.methods.{name}", partial(explain, {name: method}, network, image))
         if refuses and explained is not None and bool((explained[name][0] < 0).any()):
             raise UserError(
@@ -42,17 +49,18 @@ def try_methods(
             )
 
 
-def try_metrics(metrics: Mapping[str, Metric], network: Model) -> None:
+def try_metrics(metrics: Mapping[str, Metric], network: Model, side: int = SIDE) -> None:
     """Scores two maps of noise by every metric.
 
     Args:
         metrics: By name.
         network: What a metric asks that needs the model, of any weights.
+        side: Height and width of the maps, in pixels.
 
     Raises:
         UserError: A metric fails, or gives something else than a number an image.
     """
-    maps, masks, probe = _noise(network)
+    maps, masks, probe = _noise(network, side)
     for name, metric in metrics.items():
         key = f"evaluation.metrics.{name}"
         arguments = (maps, masks, probe) if isinstance(metric, ModelMetric) else (maps, masks)
@@ -61,32 +69,38 @@ def try_metrics(metrics: Mapping[str, Metric], network: Model) -> None:
             _check_numbers(key, values)
 
 
-def try_measures(measures: Mapping[str, ImageMeasure], network: Model) -> None:
+def try_measures(measures: Mapping[str, ImageMeasure], network: Model, side: int = SIDE) -> None:
     """Measures two images of noise by every measure.
 
     Args:
         measures: By name.
         network: What they ask, of any weights.
+        side: Height and width of the images, in pixels.
 
     Raises:
         UserError: A measure fails, or gives something else than numbers for each image.
     """
-    _, masks, probe = _noise(network)
+    _, masks, probe = _noise(network, side)
     for name, measure in measures.items():
         key = f"evaluation.measures.{name}"
         for values in (_try(key, partial(measure, masks, probe)) or {}).values():
             _check_numbers(key, values)
 
 
-def _noise(network: Model) -> tuple[Tensor, Tensor, Probe]:
+def _noise(network: Model, side: int) -> tuple[Tensor, Tensor, Probe]:
     """Two maps, their masks, and the probe of two images."""
     generator = torch.Generator().manual_seed(0)
-    maps = torch.rand(2, SIDE, SIDE, generator=generator, dtype=torch.float64)
-    masks = torch.zeros(2, SIDE, SIDE, dtype=torch.bool)
+    maps = torch.rand(2, side, side, generator=generator, dtype=torch.float64)
+    masks = torch.zeros(2, side, side, dtype=torch.bool)
     masks[:, 10:20, 30:50] = True
-    images = torch.rand(2, 3, SIDE, SIDE, generator=generator)
+    images = torch.rand(2, 3, side, side, generator=generator)
     probe = make_probe(cast(nn.Module, network), images, torch.zeros(2, dtype=torch.long), 8, Saliency())
     return maps, masks, probe
+
+
+def _is_known(method: object) -> bool:
+    """Whether a method is one of ours, which may be slow and can only fail by a layer that the network lacks."""
+    return type(method).__module__.startswith("xairank.") and getattr(method, "layer", None) is None
 
 
 def _check_numbers(key: str, values: object) -> None:

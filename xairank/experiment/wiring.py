@@ -153,6 +153,7 @@ def load_encoder(config: Config, *, pretrained: bool = True) -> nn.Module:
         options["encoder"],
         pretrained=pretrained and options["pretrained"],
         weights=weights,
+        image_size=config["data"]["image_size"],
         monitor=ConsoleMonitor(),
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
+from timm.layers.attention import Attention, AttentionRope
 from torch import Tensor, fx, nn
 
 from xairank.models.layers import FeatureLayer, logits_of
@@ -119,8 +120,12 @@ class _Tracer(fx.Tracer):
         self.cut: fx.Node | None = None
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """Convolutions stay whole, also those that choose their padding by the size of the image, as TensorFlow's."""
-        return isinstance(m, nn.Conv2d) or super().is_leaf_module(m, module_qualified_name)
+        """Convolutions stay whole, also those that choose their padding by the size of the image, as TensorFlow's.
+
+        So does attention, whose weights some methods read, unless the cut is within it.
+        """
+        attention = isinstance(m, Attention | AttentionRope) and all(part is not self.target for part in m.modules())
+        return attention or isinstance(m, nn.Conv2d) or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]

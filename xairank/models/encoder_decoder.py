@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xairank.errors import UserError
+from xairank.models.layers import FeatureLayer, as_feature_layer
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -64,16 +65,23 @@ class Decoder(nn.Sequential):
 
 
 class EncoderDecoder(nn.Module):
-    """The paper's multitask model (section 3.2), for any convolutional timm encoder.
+    """The paper's multitask model (section 3.2), for any timm encoder whose features are a map.
 
-    Speaks timm's protocol, ``forward_features`` and ``forward_head``, so that attribution never runs the decoder.
+    Speaks timm's protocol, ``forward_features`` and ``forward_head``, so that attribution never runs the decoder. Of an
+    encoder that gives tokens, those of the image are the map, for head and decoder alike; class, distillation and
+    register tokens take no part behind the encoder.
 
     Args:
-        encoder: A network with ``forward_features(images) -> (B, C, h, w)``.
+        encoder: A network whose ``forward_features(images)`` gives a map, (B, C, h, w) or (B, h, w, C), or tokens
+            (B, prefix + h * w, C).
         n_classes: Classes of the head.
         decoder_channels: Base number of decoder channels.
         image_size: Height and width of the input, in pixels; the decoder's number of stages follows from it.
         normalize: Whether the first layer applies the encoder's (else ImageNet's) mean and standard deviation.
+
+    Attributes:
+        layout: How the encoder's features are a map.
+        fixed_size: Height and width of the only images it takes, in pixels; None where any will do.
 
     Raises:
         UserError: The encoder gives no spatial feature map.
@@ -87,7 +95,11 @@ class EncoderDecoder(nn.Module):
         mean, std = statistics.get("mean", IMAGENET_MEAN), statistics.get("std", IMAGENET_STD)
         self.normalize = Normalize(mean, std) if normalize else nn.Identity()
         self.encoder = encoder
-        channels, stages = _feature_map(encoder, image_size)
+        self.layout = _feature_map(encoder, image_size)
+        fixed = self.layout.layout == "tokens" or statistics.get("fixed_input_size", False)
+        self.fixed_size = image_size if fixed else None
+        channels, _, width = self.layout.shape
+        stages = max(0, round(torch.log2(torch.tensor(image_size / width)).item()))
         self.head = LinearHead(channels, n_classes)
         self.decoder = Decoder(channels, decoder_channels, stages)
         # Channels-last is the faster layout for the encoder; for the decoder's few channels the slower one, twofold.
@@ -96,7 +108,7 @@ class EncoderDecoder(nn.Module):
     def forward_features(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W) in [0, 1] -> the encoder's last feature map (B, C, h, w)."""
         features: Tensor = self.encoder.forward_features(self.normalize(images))  # type: ignore[operator]
-        return features
+        return self.layout.to_map(features)
 
     def forward_head(self, features: Tensor) -> Tensor:
         """Feature map (B, C, h, w) -> logits (B, classes)."""
@@ -116,26 +128,33 @@ class EncoderDecoder(nn.Module):
         return self.forward_head(features), self.decode(features, (images.shape[-2], images.shape[-1]))
 
 
-def _feature_map(encoder: nn.Module, image_size: int) -> tuple[int, int]:
-    """Channels of the feature map, and how often it must be doubled to reach the image's size."""
+def _feature_map(encoder: nn.Module, image_size: int) -> FeatureLayer:
+    """How the encoder's features are a map, found by one pass."""
     training = encoder.training
     encoder.eval()
     try:
         with torch.no_grad():
             features = encoder.forward_features(torch.zeros(1, 3, image_size, image_size))  # type: ignore[operator]
-    except (RuntimeError, AssertionError, ValueError) as error:
+    except (RuntimeError, AssertionError, ValueError, IndexError) as error:
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise UserError(
-            f"data.image_size={image_size}: the encoder cannot take it ({' '.join(str(error).split())[:120]}); choose "
-            "another size or model.encoder"
+            f"data.image_size={image_size}: the encoder cannot take it ({reason}); choose another size or model.encoder"
         ) from None
     finally:
         encoder.train(training)
     channels = getattr(encoder, "num_features", None)
-    if not isinstance(features, Tensor) or features.ndim != 4 or features.shape[1] != channels:
+    layer = None
+    if isinstance(features, Tensor):
+        if features.ndim == 4 and features.shape[1] == channels:  # also a map of one position
+            _, *shape = features.shape
+            return FeatureLayer("encoder", "channels first", (shape[0], shape[1], shape[2]))
+        n_prefix = getattr(encoder, "num_prefix_tokens", None)
+        layer = as_feature_layer("encoder", features, (image_size, image_size), n_prefix)
+    if layer is None or layer.shape[0] != channels:
         found = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
         raise UserError(
-            f"model.encoder: {type(encoder).__name__} gives features {found}, expected a map (1, {channels}, h, w); "
-            "choose a convolutional encoder, such as efficientnet_b0, resnet50 or convnext_tiny"
+            f"model.encoder: {type(encoder).__name__} gives features {found}, expected a map (1, {channels}, h, w), or "
+            "its positions as tokens; choose another encoder, such as efficientnet_b0, convnext_tiny or "
+            "vit_small_patch16_224"
         )
-    stages = max(0, round(torch.log2(torch.tensor(image_size / features.shape[-1])).item()))
-    return features.shape[1], stages
+    return layer

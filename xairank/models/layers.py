@@ -86,6 +86,32 @@ def find_feature_layer(model: nn.Module, images: Tensor, name: str | None) -> Fe
     return _last_layer(calls, logits, images)
 
 
+def as_feature_layer(
+    name: str, output: Tensor, image_size: tuple[int, int], n_prefix: int | None = None
+) -> FeatureLayer | None:
+    """How a module's output for images of a size (height, width) is a feature map; None where it is none.
+
+    Args:
+        name: Of the module.
+        output: What it gives, (B, C, h, w), (B, h, w, C) or tokens (B, prefix + h * w, C).
+        image_size: Height and width of the images, in pixels; the map has their aspect.
+        n_prefix: Tokens before those of the image, where it is known.
+    """
+    height, width = image_size
+    if output.ndim == 4:
+        _, first, second, third = output.shape
+        if second * third > 1 and _has_aspect(second, third, height, width):
+            return FeatureLayer(name, "channels first", (first, second, third))
+        if first * second > 1 and _has_aspect(first, second, height, width):
+            return FeatureLayer(name, "channels last", (third, first, second))
+    if output.ndim == 3:
+        for count in range(MOST_PREFIX_TOKENS + 1) if n_prefix is None else (n_prefix,):
+            grid = _grid(output.shape[1] - count, height, width)
+            if grid:
+                return FeatureLayer(name, "tokens", (output.shape[2], *grid), count)
+    return None
+
+
 def logits_of(output: Any) -> Tensor:  # noqa: ANN401 - whatever a classifier gives
     """The logits (B, classes) in what a classifier gives: a tensor, an object or mapping with ``logits``, or a tuple.
 
@@ -195,19 +221,7 @@ def _as_layer(name: str, output: Tensor, images: Tensor) -> FeatureLayer | None:
     """How a module's output is a feature map; None where it is none."""
     if len(output) != len(images) or not output.is_floating_point():
         return None
-    height, width = images.shape[-2:]
-    if output.ndim == 4:
-        _, first, second, third = output.shape
-        if second * third > 1 and _has_aspect(second, third, height, width):
-            return FeatureLayer(name, "channels first", (first, second, third))
-        if first * second > 1 and _has_aspect(first, second, height, width):
-            return FeatureLayer(name, "channels last", (third, first, second))
-    if output.ndim == 3:
-        for n_prefix in range(MOST_PREFIX_TOKENS + 1):
-            grid = _grid(output.shape[1] - n_prefix, height, width)
-            if grid:
-                return FeatureLayer(name, "tokens", (output.shape[2], *grid), n_prefix)
-    return None
+    return as_feature_layer(name, output, (images.shape[-2], images.shape[-1]))
 
 
 def _has_aspect(rows: int, columns: int, height: int, width: int) -> bool:
