@@ -119,8 +119,13 @@ class _Tracer(fx.Tracer):
         self.cut: fx.Node | None = None
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """Convolutions stay whole, also those that choose their padding by the size of the image, as TensorFlow's."""
-        return isinstance(m, nn.Conv2d) or super().is_leaf_module(m, module_qualified_name)
+        """Convolutions and batch norms stay whole, with what subclasses add: padding by the image's size, activations.
+
+        What reads the graph later knows them by their class.
+        """
+        holds_target = m is not self.target and self.target in m.modules()
+        whole = isinstance(m, nn.Conv2d | nn.BatchNorm2d) and not holds_target
+        return whole or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
