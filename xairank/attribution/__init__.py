@@ -15,23 +15,35 @@ from xairank.attribution.acceleration.kernels import kernels_in_use
 from xairank.attribution.checks import NonFiniteError
 from xairank.attribution.cost import Cost
 from xairank.attribution.engine import AttributionMethod, Diagnostics, Explanation, explain
+from xairank.attribution.expected_gradients import ExpectedGradients
 from xairank.attribution.facts import describe_methods
 from xairank.attribution.gradcam import GradCAM
+from xairank.attribution.guided_backprop import GuidedBackprop
+from xairank.attribution.input_x_gradient import InputXGradient
 from xairank.attribution.integrated_gradients import IntegratedGradients
+from xairank.attribution.lrp import LRP
 from xairank.attribution.protocol import Model
 from xairank.attribution.saliency import Saliency
+from xairank.attribution.smoothgrad import SmoothGrad
+from xairank.attribution.vargrad import VarGrad
 
 __all__ = [
+    "LRP",
     "AttributionMethod",
     "Cost",
     "Diagnostics",
+    "ExpectedGradients",
     "Explanation",
     "FrozenModel",
     "GradCAM",
+    "GuidedBackprop",
+    "InputXGradient",
     "IntegratedGradients",
     "Model",
     "NonFiniteError",
     "Saliency",
+    "SmoothGrad",
+    "VarGrad",
     "default_batch_limit",
     "describe_methods",
     "explain",

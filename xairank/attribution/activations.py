@@ -1,7 +1,23 @@
 """The names of activation functions, whether a layer, a function or a method of a tensor computes them."""
 
 ACTIVATIONS = frozenset(
-    "celu elu gelu hardswish hardtanh leakyrelu mish prelu relu relu6 rrelu selu silu softplus threshold".split()
+    [
+        "celu",
+        "elu",
+        "gelu",
+        "hardswish",
+        "hardtanh",
+        "leakyrelu",
+        "mish",
+        "prelu",
+        "relu",
+        "relu6",
+        "rrelu",
+        "selu",
+        "silu",
+        "softplus",
+        "threshold",
+    ]
 )
 GATES = frozenset(("hardsigmoid", "sigmoid", "softmax"))
 

@@ -18,7 +18,7 @@ from xairank.attribution.relevance_rules import epsilon_rule, gamma_rule, pass_r
 
 _PASSES = 6  # three convolutions a layer forward, and three backward
 # Working in place would change what the rule of the layer before has kept.
-_OUT_OF_PLACE = {
+_OUT_OF_PLACE: dict[Any, Any] = {
     operator.iadd: operator.add,
     operator.isub: operator.sub,
     operator.imul: operator.mul,
@@ -147,7 +147,7 @@ class _Run(fx.Interpreter):
 
         def convolve(inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
             if isinstance(layer, Conv2dSame):
-                inputs = pad_same(inputs, layer.kernel_size, layer.stride, layer.dilation)
+                inputs = pad_same(inputs, list(layer.kernel_size), list(layer.stride), list(layer.dilation))
                 return functional.conv2d(inputs, weight, bias, layer.stride, 0, layer.dilation, layer.groups)
             return layer._conv_forward(inputs, weight, bias)
 

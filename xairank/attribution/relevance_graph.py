@@ -13,15 +13,45 @@ from xairank.attribution.protocol import Model, as_parts, explaining
 Rule = Literal["gradient", "activation", "convolution", "linear", "norm"]
 
 _PASSED = ACTIVATIONS | {"tanh"}
-_SUMS = frozenset("add iadd sub isub neg cat concat stack mean sum".split())
-_PRODUCTS = frozenset("mul imul multiply div truediv itruediv".split())
+_SUMS = frozenset(["add", "iadd", "sub", "isub", "neg", "cat", "concat", "stack", "mean", "sum"])
+_PRODUCTS = frozenset(["mul", "imul", "multiply", "div", "truediv", "itruediv"])
 # Linear in what they are given, or a choice among it: their gradient shares relevance in proportion.
 _SHARING = _SUMS | frozenset(
-    "adaptiveavgpool2d adaptivemaxpool2d avgpool2d maxpool2d chunk clone contiguous dropout dropout2d expand flatten "
-    "getitem identity interpolate narrow pad permute pixelshuffle pixelunshuffle reshape split squeeze stochasticdepth "
-    "transpose unflatten unsqueeze upsample view zeropad2d".split()
+    [
+        "adaptiveavgpool2d",
+        "adaptivemaxpool2d",
+        "avgpool2d",
+        "maxpool2d",
+        "chunk",
+        "clone",
+        "contiguous",
+        "dropout",
+        "dropout2d",
+        "expand",
+        "flatten",
+        "getitem",
+        "identity",
+        "interpolate",
+        "narrow",
+        "pad",
+        "permute",
+        "pixelshuffle",
+        "pixelunshuffle",
+        "reshape",
+        "split",
+        "squeeze",
+        "stochasticdepth",
+        "transpose",
+        "unflatten",
+        "unsqueeze",
+        "upsample",
+        "view",
+        "zeropad2d",
+    ]
 )
-_RESHAPING = frozenset("contiguous expand expandas flatten getitem permute reshape unsqueeze view viewas".split())
+_RESHAPING = frozenset(
+    ["contiguous", "expand", "expandas", "flatten", "getitem", "permute", "reshape", "unsqueeze", "view", "viewas"]
+)
 _NUMBERS = frozenset(("size", "dim", "len", "numel"))
 
 

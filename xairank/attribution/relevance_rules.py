@@ -29,7 +29,7 @@ def epsilon_rule(outputs: Tensor, epsilon: float) -> Tensor:
 def gamma_rule(
     linear: Linear, inputs: Tensor, weight: Tensor, bias: Tensor | None, gamma: float, epsilon: float
 ) -> Tensor:
-    """Positive contributions count ``1 + gamma`` times where the output is positive, negative ones where it is negative.
+    """Contributions of the sign of the output count ``1 + gamma`` times.
 
     ``R(x_j) = sum_k z_jk / (sum_i z_ik) R(y_k)``, ``z_jk = x_j w_jk + gamma max(x_j w_jk, 0)`` for ``y_k > 0``, with a
     minimum for ``y_k < 0`` (Montavon et al., 2019, Eq. 10.5, generalised to inputs of either sign by Andéol et al.,
@@ -79,7 +79,7 @@ def _share(values: Tensor, denominators: Tensor, epsilon: float) -> Tensor:
 
 def _carried(values: Tensor, *factors: tuple[Tensor, Tensor]) -> Tensor:
     """The values, with a gradient that goes, times a factor, to each of some tensors: (factor, tensor)."""
-    carried: Tensor = _Carried.apply(values, *(part for pair in factors for part in pair))  # type: ignore[no-untyped-call]
+    carried: Tensor = _Carried.apply(values, *(part for pair in factors for part in pair))
     return carried
 
 
