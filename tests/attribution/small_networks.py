@@ -10,7 +10,7 @@ class Small(nn.Sequential):
 
     def __init__(self, *features, channels, bias=True):
         torch.manual_seed(0)
-        super().__init__(nn.Sequential(*features), nn.Flatten(), nn.Linear(channels, 4, bias=bias))
+        super().__init__(nn.Sequential(*features), nn.Linear(channels, 4, bias=bias))
         for parameter in self.parameters():
             nn.init.normal_(parameter, std=0.3)
         self.double().eval()
@@ -19,7 +19,7 @@ class Small(nn.Sequential):
         return self[0](images)
 
     def forward_head(self, features):
-        return self[2](self[1](features))
+        return self[1](features.flatten(1))
 
     def forward(self, images):
         return self.forward_head(self.forward_features(images))

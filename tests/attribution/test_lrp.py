@@ -1,3 +1,4 @@
+import copy
 import gc
 import weakref
 
@@ -123,11 +124,10 @@ def test_gates_are_constants():
 
 
 def test_relevance_ends_at_the_normalised_image():
-    encoder, (images, targets) = network("resnet18", torch.float64), images_and_targets(1, torch.float64, size=32)
-    torch.manual_seed(0)
-    model = EncoderDecoder(encoder, 5, 8, 32).double().eval()
+    encoder, (images, targets) = network("resnet18"), images_and_targets(1, torch.float64, size=32)
+    model = EncoderDecoder(copy.deepcopy(encoder), 5, 8, 32).double().eval()
     mean, std = model.normalize.mean, model.normalize.std
-    bare = EncoderDecoder(encoder, 5, 8, 32, normalize=False).double().eval()
+    bare = EncoderDecoder(copy.deepcopy(encoder), 5, 8, 32, normalize=False).double().eval()
     bare.load_state_dict({key: value for key, value in model.state_dict().items() if "normalize" not in key})
     expected, _ = relevance(bare, (images - mean) / std, targets)
     assert relative_error(relevance(model, images, targets)[0], expected) < 1e-9

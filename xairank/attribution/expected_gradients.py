@@ -27,8 +27,8 @@ class ExpectedGradients(AttributionMethod):
     passes an image.
 
     GradientSHAP is the same computation and is therefore not a method of its own: Lundberg & Lee's package (2017)
-    implements expected gradients under this name, and Captum's ``GradientShap`` with ``stdevs=0``, its default, computes
-    exactly the mean above. What it may add, noise on the image, is that of :class:`SmoothGrad`.
+    implements expected gradients under this name, and Captum's ``GradientShap`` with ``stdevs=0``, its default,
+    computes exactly the mean above. What it may add, noise on the image, is that of :class:`SmoothGrad`.
 
     Args:
         n_samples: Draws of a baseline and a position, for each image.

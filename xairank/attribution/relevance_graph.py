@@ -1,4 +1,4 @@
-"""Which rule of layer-wise relevance propagation each step of a network gets, found in the graph that torch.fx traces."""
+"""Which rule of layer-wise relevance propagation each step of a network gets, from the graph that torch.fx traces."""
 
 from collections import Counter
 from dataclasses import dataclass
