@@ -16,30 +16,42 @@ from xairank.attribution.attention_rollout import AttentionRollout
 from xairank.attribution.checks import NonFiniteError
 from xairank.attribution.cost import Cost
 from xairank.attribution.engine import AttributionMethod, Diagnostics, Explanation, explain
+from xairank.attribution.expected_gradients import ExpectedGradients
 from xairank.attribution.facts import describe_methods
 from xairank.attribution.gradcam import GradCAM
 from xairank.attribution.gradient_attention_rollout import GradientAttentionRollout
+from xairank.attribution.guided_backprop import GuidedBackprop
+from xairank.attribution.input_x_gradient import InputXGradient
 from xairank.attribution.integrated_gradients import IntegratedGradients
+from xairank.attribution.lrp import LRP
 from xairank.attribution.occlusion import Occlusion
 from xairank.attribution.protocol import Model
 from xairank.attribution.rise import RISE
 from xairank.attribution.saliency import Saliency
+from xairank.attribution.smoothgrad import SmoothGrad
+from xairank.attribution.vargrad import VarGrad
 
 __all__ = [
+    "LRP",
     "RISE",
     "AttentionRollout",
     "AttributionMethod",
     "Cost",
     "Diagnostics",
+    "ExpectedGradients",
     "Explanation",
     "FrozenModel",
     "GradCAM",
     "GradientAttentionRollout",
+    "GuidedBackprop",
+    "InputXGradient",
     "IntegratedGradients",
     "Model",
     "NonFiniteError",
     "Occlusion",
     "Saliency",
+    "SmoothGrad",
+    "VarGrad",
     "default_batch_limit",
     "describe_methods",
     "explain",

@@ -120,12 +120,13 @@ class _Tracer(fx.Tracer):
         self.cut: fx.Node | None = None
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """Convolutions stay whole, also those that choose their padding by the size of the image, as TensorFlow's.
+        """Convolutions and batch norms stay whole, with what subclasses add: padding by the image's size, activations.
 
-        So does attention, whose weights some methods read, unless the cut is within it.
+        What reads the graph later knows them by their class. So does attention, whose weights some methods read.
         """
-        attention = isinstance(m, Attention | AttentionRope) and all(part is not self.target for part in m.modules())
-        return attention or isinstance(m, nn.Conv2d) or super().is_leaf_module(m, module_qualified_name)
+        holds_target = m is not self.target and self.target in m.modules()
+        kinds = nn.Conv2d | nn.BatchNorm2d | Attention | AttentionRope
+        return (isinstance(m, kinds) and not holds_target) or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
