@@ -66,24 +66,47 @@ def find_feature_layer(model: nn.Module, images: Tensor, name: str | None) -> Fe
     Raises:
         UserError: There is no such layer, or it gives no map, or is called several times.
     """
-    modules = dict(model.named_modules())
-    if name is not None and name not in modules:
-        near = difflib.get_close_matches(name, modules, n=3, cutoff=0.3)
-        hint = f"did you mean {' or '.join(near)}?" if near else "print(model) lists the layers"
-        raise UserError(f"layer={name}: {type(model).__name__} has no such layer; {hint}")
+    if name is None:
+        maps = find_maps(model, images)
+        return maps[-1] if maps else None
+    check_layer(model, name)
+    with recorded_outputs({name: model.get_submodule(name)}) as calls:
+        _logits(model, images.detach().requires_grad_())
+    return _named_layer(name, [output for _, output in calls], images)
+
+
+def find_maps(model: nn.Module, images: Tensor) -> list[FeatureLayer]:
+    """The layers that give a map with influence everywhere, in the order in which they are done.
+
+    Influence is a gradient of the logits, at most positions of the map; where no layer has that, at any of them. Of
+    modules with one output the outermost is the last. Layers that are called several times are left out.
+
+    Args:
+        model: In evaluation mode.
+        images: A few images that it takes, (B, 3, H, W).
+
+    Raises:
+        UserError: The model cannot take the images, or its logits do not depend on them.
+    """
     images = images.detach().requires_grad_()
     # A projection, as to queries, keys and values, is a step within a layer and no map of features.
-    layers = {key: module for key, module in modules.items() if not isinstance(module, nn.Linear)}
-    with recorded_outputs(layers if name is None else {name: modules[name]}) as calls:
+    layers = {name: module for name, module in model.named_modules() if not isinstance(module, nn.Linear)}
+    with recorded_outputs(layers) as calls:
         logits = _logits(model, images)
-    if not logits.requires_grad:
-        raise UserError(
-            "the model's logits have no gradient at the image, so that nothing can be explained: it computes them "
-            "under torch.no_grad, or with whole numbers"
-        )
-    if name is not None:
-        return _named_layer(name, [output for _, output in calls], images)
-    return _last_layer(calls, logits, images)
+    return _reached(calls, logits, images)
+
+
+def check_layer(model: nn.Module, name: str) -> None:
+    """Checks that a model has a module called ``name``.
+
+    Raises:
+        UserError: It has none; names the nearest.
+    """
+    names = [known for known, _ in model.named_modules()]
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "print(model) lists the layers"
+        raise UserError(f"layer={name}: {type(model).__name__} has no such layer; {hint}")
 
 
 def logits_of(output: Any) -> Tensor:  # noqa: ANN401 - whatever a classifier gives
@@ -141,6 +164,11 @@ def _logits(model: nn.Module, images: Tensor) -> Tensor:
             f"the logits of {type(model).__name__} are NaN or infinite for an image of noise, so that nothing can be "
             "explained; check its weights"
         )
+    if not logits.requires_grad:
+        raise UserError(
+            "the model's logits have no gradient at the image, so that nothing can be explained: it computes them "
+            "under torch.no_grad, or with whole numbers"
+        )
     return logits
 
 
@@ -157,8 +185,8 @@ def _named_layer(name: str, outputs: list[Tensor], images: Tensor) -> FeatureLay
     return layer
 
 
-def _last_layer(calls: list[tuple[str, Tensor]], logits: Tensor, images: Tensor) -> FeatureLayer | None:
-    """The last map that gradients reach at most positions, else at any; of modules with one output the outermost."""
+def _reached(calls: list[tuple[str, Tensor]], logits: Tensor, images: Tensor) -> list[FeatureLayer]:
+    """The maps that gradients reach at most positions; where there are none, at any."""
     names = [name for name, _ in calls]
     found = [(_as_layer(name, output, images), output) for name, output in calls if names.count(name) == 1]
     maps = [(layer, output) for layer, output in found if layer is not None and output.requires_grad]
@@ -178,8 +206,8 @@ def _last_layer(calls: list[tuple[str, Tensor]], logits: Tensor, images: Tensor)
     for least in (0.5, 0.0):  # behind a global maximum only few positions are reached, whatever the layer
         wanted = [layer for (layer, _), share in zip(maps, reached, strict=True) if share > least]
         if wanted:
-            return wanted[-1]
-    return None
+            return wanted
+    return []
 
 
 def _gradients(logits: Tensor, inputs: list[Tensor]) -> list[Tensor]:
