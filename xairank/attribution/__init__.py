@@ -14,24 +14,36 @@ from xairank.attribution.acceleration.frozen import FrozenModel, freeze
 from xairank.attribution.acceleration.kernels import kernels_in_use
 from xairank.attribution.checks import NonFiniteError
 from xairank.attribution.cost import Cost
+from xairank.attribution.eigen_cam import EigenCAM
 from xairank.attribution.engine import AttributionMethod, Diagnostics, Explanation, explain
 from xairank.attribution.facts import describe_methods
 from xairank.attribution.gradcam import GradCAM
+from xairank.attribution.gradcam_plus_plus import GradCAMPlusPlus
+from xairank.attribution.hires_cam import HiResCAM
 from xairank.attribution.integrated_gradients import IntegratedGradients
+from xairank.attribution.layer_cam import LayerCAM
 from xairank.attribution.protocol import Model
 from xairank.attribution.saliency import Saliency
+from xairank.attribution.score_cam import ScoreCAM
+from xairank.attribution.xgrad_cam import XGradCAM
 
 __all__ = [
     "AttributionMethod",
     "Cost",
     "Diagnostics",
+    "EigenCAM",
     "Explanation",
     "FrozenModel",
     "GradCAM",
+    "GradCAMPlusPlus",
+    "HiResCAM",
     "IntegratedGradients",
+    "LayerCAM",
     "Model",
     "NonFiniteError",
     "Saliency",
+    "ScoreCAM",
+    "XGradCAM",
     "default_batch_limit",
     "describe_methods",
     "explain",

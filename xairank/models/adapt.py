@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from xairank.errors import UserError
 from xairank.models.cut import Cut, Hooked, Traced, Uncut
-from xairank.models.layers import FeatureLayer, find_feature_layer, logits_of
+from xairank.models.feature_layer import FeatureLayer
+from xairank.models.layers import find_feature_layer, logits_of
 from xairank.models.normalize import Normalize
 from xairank.models.stages import find_stage, find_stages
 
@@ -74,6 +75,8 @@ class AdaptedModel(nn.Module):
 
     def at_layer(self, layer: str | int) -> "AdaptedModel":
         """The same classifier, cut at another layer; its weights are this model's.
+
+        Each call cuts anew, which takes a few passes; a frozen model keeps its cuts.
 
         Args:
             layer: Name of a module of the network; or the number of a stage: 0 is the first one, -1 the last.

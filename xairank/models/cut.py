@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from torch import Tensor, fx, nn
 
-from xairank.models.layers import FeatureLayer, logits_of
+from xairank.models.feature_layer import FeatureLayer
+from xairank.models.layers import logits_of
 
 
 class Cut(nn.Module):

@@ -1,58 +1,16 @@
-"""Which layer of a network gives its feature map, and how its output becomes one: (B, C, h, w)."""
+"""Which layer of a network gives its feature map."""
 
 import difflib
-import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 from xairank.errors import UserError
-
-Layout = Literal["channels first", "channels last", "tokens"]
-MOST_PREFIX_TOKENS = 8  # class, distillation and register tokens
-
-
-@dataclass(frozen=True)
-class FeatureLayer:
-    """A layer whose output is a feature map, in one of three layouts.
-
-    Attributes:
-        name: Of the module.
-        layout: (B, C, h, w), (B, h, w, C), or tokens (B, prefix + h * w, C).
-        shape: (C, h, w).
-        n_prefix: Tokens before those of the image, such as the class token.
-    """
-
-    name: str
-    layout: Layout
-    shape: tuple[int, int, int]
-    n_prefix: int = 0
-
-    def to_map(self, output: Tensor) -> Tensor:
-        """The layer's output -> feature map (B, C, h, w)."""
-        if self.layout == "channels last":
-            return output.permute(0, 3, 1, 2)
-        if self.layout == "tokens":
-            return output[:, self.n_prefix :].transpose(1, 2).unflatten(2, self.shape[1:])
-        return output
-
-    def from_map(self, features: Tensor, prefix: Tensor | None) -> Tensor:
-        """A feature map (B, C, h, w), and the prefix tokens (B, prefix, C) if any -> what the layer would give."""
-        if self.layout == "channels last":
-            return features.permute(0, 2, 3, 1)
-        if self.layout == "tokens":
-            tokens = features.flatten(2).transpose(1, 2)
-            return tokens if prefix is None else torch.cat([prefix, tokens], dim=1)
-        return features
-
-    def prefix_of(self, output: Tensor) -> Tensor | None:
-        """The prefix tokens of the layer's output, (B, prefix, C); None where there are none."""
-        return output[:, : self.n_prefix] if self.n_prefix else None
+from xairank.models.feature_layer import FeatureLayer, as_feature_layer
 
 
 def find_feature_layer(model: nn.Module, images: Tensor, name: str | None) -> FeatureLayer | None:
@@ -67,7 +25,7 @@ def find_feature_layer(model: nn.Module, images: Tensor, name: str | None) -> Fe
         UserError: There is no such layer, or it gives no map, or is called several times.
     """
     if name is None:
-        maps = find_maps(model, images)
+        maps = with_influence(find_maps(model, images))
         return maps[-1] if maps else None
     check_layer(model, name)
     with recorded_outputs({name: model.get_submodule(name)}) as calls:
@@ -75,11 +33,10 @@ def find_feature_layer(model: nn.Module, images: Tensor, name: str | None) -> Fe
     return _named_layer(name, [output for _, output in calls], images)
 
 
-def find_maps(model: nn.Module, images: Tensor) -> list[FeatureLayer]:
-    """The layers that give a map with influence everywhere, in the order in which they are done.
+def find_maps(model: nn.Module, images: Tensor) -> list[tuple[FeatureLayer, float]]:
+    """The layers that give a map, in the order in which they are done, with the share of positions of influence.
 
-    Influence is a gradient of the logits, at most positions of the map; where no layer has that, at any of them. Of
-    modules with one output the outermost is the last. Layers that are called several times are left out.
+    Influence is a gradient of the logits. Of modules with one output the outermost is the last.
 
     Args:
         model: In evaluation mode.
@@ -94,6 +51,15 @@ def find_maps(model: nn.Module, images: Tensor) -> list[FeatureLayer]:
     with recorded_outputs(layers) as calls:
         logits = _logits(model, images)
     return _reached(calls, logits, images)
+
+
+def with_influence(maps: list[tuple[FeatureLayer, float]]) -> list[FeatureLayer]:
+    """The maps of influence at most positions; where there are none, at any."""
+    for least in (0.5, 0.0):  # behind a global maximum only few positions are reached, whatever the layer
+        wanted = [layer for layer, share in maps if share > least]
+        if wanted:
+            return wanted
+    return []
 
 
 def check_layer(model: nn.Module, name: str) -> None:
@@ -176,7 +142,7 @@ def _named_layer(name: str, outputs: list[Tensor], images: Tensor) -> FeatureLay
     if len(outputs) != 1:
         often = f"is called {len(outputs)} times" if outputs else "is never called with a tensor as its result"
         raise UserError(f"layer={name}: {often} in a pass; choose a layer that is called once")
-    layer = _as_layer(name, outputs[0], images)
+    layer = as_feature_layer(name, outputs[0], images)
     if layer is None:
         raise UserError(
             f"layer={name}: gives {tuple(outputs[0].shape)} for images {tuple(images.shape)}, which is no feature map; "
@@ -185,10 +151,10 @@ def _named_layer(name: str, outputs: list[Tensor], images: Tensor) -> FeatureLay
     return layer
 
 
-def _reached(calls: list[tuple[str, Tensor]], logits: Tensor, images: Tensor) -> list[FeatureLayer]:
-    """The maps that gradients reach at most positions; where there are none, at any."""
+def _reached(calls: list[tuple[str, Tensor]], logits: Tensor, images: Tensor) -> list[tuple[FeatureLayer, float]]:
+    """The maps among outputs of modules that are called once, and the share of their positions with a gradient."""
     names = [name for name, _ in calls]
-    found = [(_as_layer(name, output, images), output) for name, output in calls if names.count(name) == 1]
+    found = [(as_feature_layer(name, output, images), output) for name, output in calls if names.count(name) == 1]
     maps = [(layer, output) for layer, output in found if layer is not None and output.requires_grad]
     # Hidden units are other vectors than the tokens, which most layers give.
     widths = Counter(layer.shape[0] for layer, _ in maps if layer.layout == "tokens").most_common(1)
@@ -199,15 +165,10 @@ def _reached(calls: list[tuple[str, Tensor]], logits: Tensor, images: Tensor) ->
             "the model's logits do not depend on the image, so that nothing can be explained: its last layer's weights "
             "are zero, as before training; load the trained weights first"
         )
-    reached = [
-        layer.to_map(gradient).abs().sum(dim=1).gt(0).float().mean()
+    return [
+        (layer, float(layer.to_map(gradient).abs().sum(dim=1).gt(0).float().mean()))
         for (layer, _), gradient in zip(maps, gradients[:-1], strict=True)
     ]
-    for least in (0.5, 0.0):  # behind a global maximum only few positions are reached, whatever the layer
-        wanted = [layer for (layer, _), share in zip(maps, reached, strict=True) if share > least]
-        if wanted:
-            return wanted
-    return []
 
 
 def _gradients(logits: Tensor, inputs: list[Tensor]) -> list[Tensor]:
@@ -217,39 +178,3 @@ def _gradients(logits: Tensor, inputs: list[Tensor]) -> list[Tensor]:
     return [
         torch.zeros_like(one) if gradient is None else gradient for one, gradient in zip(inputs, found, strict=True)
     ]
-
-
-def _as_layer(name: str, output: Tensor, images: Tensor) -> FeatureLayer | None:
-    """How a module's output is a feature map; None where it is none."""
-    if len(output) != len(images) or not output.is_floating_point():
-        return None
-    height, width = images.shape[-2:]
-    if output.ndim == 4:
-        _, first, second, third = output.shape
-        if second * third > 1 and _has_aspect(second, third, height, width):
-            return FeatureLayer(name, "channels first", (first, second, third))
-        if first * second > 1 and _has_aspect(first, second, height, width):
-            return FeatureLayer(name, "channels last", (third, first, second))
-    if output.ndim == 3:
-        for n_prefix in range(MOST_PREFIX_TOKENS + 1):
-            grid = _grid(output.shape[1] - n_prefix, height, width)
-            if grid:
-                return FeatureLayer(name, "tokens", (output.shape[2], *grid), n_prefix)
-    return None
-
-
-def _has_aspect(rows: int, columns: int, height: int, width: int) -> bool:
-    """Whether a grid has the image's aspect, up to the rounding of one row and column."""
-    return abs(rows * width - columns * height) < max(height, width)
-
-
-def _grid(count: int, height: int, width: int) -> tuple[int, int] | None:
-    """Rows and columns of ``count`` tokens in the image's aspect."""
-    if count < 2:
-        return None
-    rows = round(math.sqrt(count * height / width))
-    return (
-        (rows, count // rows)
-        if rows and count % rows == 0 and _has_aspect(rows, count // rows, height, width)
-        else None
-    )

@@ -3,14 +3,16 @@
 from torch import Tensor, nn
 
 from xairank.errors import UserError
-from xairank.models.layers import FeatureLayer, find_maps
+from xairank.models.feature_layer import FeatureLayer
+from xairank.models.layers import find_maps, with_influence
 
 
 def find_stages(model: nn.Module, images: Tensor) -> tuple[FeatureLayer, ...]:
     """The last layer at each resolution that gives a map with influence everywhere, from the largest to the smallest.
 
     A layer within a block that takes this resolution to the next one is a step on the way there, past which a residual
-    may go, and does not count: of ResNet-50 the stages are those of timm, not the convolutions before a stride.
+    may go, and does not count: of ResNet-50 the stages are those of timm, not the convolutions before a stride. No map
+    of the image's own shape does either, such as the normalised image.
 
     Args:
         model: In evaluation mode.
@@ -19,10 +21,12 @@ def find_stages(model: nn.Module, images: Tensor) -> tuple[FeatureLayer, ...]:
     Raises:
         UserError: The model cannot take the images, or its logits do not depend on them.
     """
-    maps = find_maps(model, images)
-    sizes = sorted({_size(layer) for layer in maps}, key=lambda size: size[0] * size[1], reverse=True)
+    found = find_maps(model, images)
+    maps = [(layer, share) for layer, share in found if share and layer.shape != images.shape[1:]]
+    sizes = sorted({_size(layer) for layer, _ in maps}, key=lambda size: size[0] * size[1], reverse=True)
+    layers = [layer for layer, _ in maps]
     return tuple(
-        _last(maps, size, _between(maps, size, smaller))
+        _last(with_influence([(layer, share) for layer, share in maps if _size(layer) == size]), layers, smaller)
         for size, smaller in zip(sizes, [*sizes[1:], None], strict=True)
     )
 
@@ -49,17 +53,11 @@ def _size(layer: FeatureLayer) -> tuple[int, int]:
     return layer.shape[1:]
 
 
-def _between(maps: list[FeatureLayer], size: tuple[int, int], smaller: tuple[int, int] | None) -> tuple[str, ...]:
-    """Prefixes of the names of layers within blocks that have maps of two sizes, and give the smaller."""
-    prefixes = [f"{layer.name}." for layer in maps if _size(layer) == smaller]
-    return tuple(
-        prefix
-        for prefix in prefixes
-        if {_size(layer) for layer in maps if layer.name.startswith(prefix)} <= {size, smaller}
+def _last(found: list[FeatureLayer], layers: list[FeatureLayer], smaller: tuple[int, int] | None) -> FeatureLayer:
+    """The last of the layers of one size that is in no block on the way to the next; of any where all of them are."""
+    sizes = {_size(found[0]), smaller}
+    blocks = [f"{layer.name}." for layer in layers if _size(layer) == smaller]
+    between = tuple(
+        block for block in blocks if all(_size(layer) in sizes for layer in layers if layer.name.startswith(block))
     )
-
-
-def _last(maps: list[FeatureLayer], size: tuple[int, int], between: tuple[str, ...]) -> FeatureLayer:
-    """The last map of a size that is not within a block on the way to the next; of any where all of them are."""
-    found = [layer for layer in maps if _size(layer) == size]
     return ([layer for layer in found if not layer.name.startswith(between)] or found)[-1]
