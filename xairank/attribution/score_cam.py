@@ -18,8 +18,9 @@ class ScoreCAM(ClassActivationMap):
     cancels there. The map is ``ReLU(sum_k weight_k * A_k)``. A constant feature map masks everything.
 
     It needs no gradient, and asks the network about images that it never saw. Weights behind the softmax are nearly
-    equal where scores differ by less than one, as probabilities do. Cost: one forward pass an image and feature map, of
-    which EfficientNet-B0 has 1280 at its last layer; ``n_channels`` bounds it.
+    equal where scores differ by less than one, as probabilities do. All of them are positive, so that a layer without
+    activation at its end, whose maps are negative as often as positive, may give an empty map. Cost: one forward pass
+    an image and feature map, of which EfficientNet-B0 has 1280 at its last layer; ``n_channels`` bounds it.
 
     Args:
         layer: As of every class activation map.
@@ -61,7 +62,8 @@ class ScoreCAM(ClassActivationMap):
         """The feature maps of the largest variance, (B, n, h, w); of equal ones the first."""
         if self.n_channels is None:
             return features
-        order = features.var(dim=(2, 3), correction=0).sort(dim=1, descending=True, stable=True).indices
+        variances = (features - features.mean(dim=(2, 3), keepdim=True)).square().mean(dim=(2, 3))
+        order = variances.sort(dim=1, descending=True, stable=True).indices
         chosen = order[:, : self.n_channels, None, None]
         return features.gather(1, chosen.expand(-1, -1, *features.shape[2:]))
 
