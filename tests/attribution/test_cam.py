@@ -136,9 +136,9 @@ def test_a_torchvision_network_at_an_earlier_layer():
 
 def test_a_model_that_cannot_be_cut_elsewhere_is_named():
     model, (inputs, targets) = network("resnet18"), images_and_targets(1)
-    with pytest.raises(ValueError, match="layer=layer3: ResNet cannot be cut at another layer; give xairank.adapt"):
+    with pytest.raises(ValueError, match=r"layer=layer3: ResNet cannot be cut at another layer; give xairank.adapt"):
         GradCAM(layer="layer3")(model, inputs, targets)
-    with pytest.raises(ValueError, match="layer=layer3: ResNet cannot be cut at another layer; freeze xairank.adapt"):
+    with pytest.raises(ValueError, match=r"layer=layer3: ResNet cannot be cut at another layer; freeze xairank.adapt"):
         GradCAM(layer="layer3")(freeze(model, inputs), inputs, targets)
 
 
@@ -162,7 +162,7 @@ def test_a_wrong_layer_is_named_in_one_line(layer, message, frozen):
 @pytest.mark.parametrize("cls", [*CLASSES, ScoreCAM])
 @pytest.mark.parametrize("layer", [True, 1.5, ["layer4"]])
 def test_what_is_no_layer_is_named(cls, layer):
-    with pytest.raises(ValueError, match="layer=.* is not allowed: expected the name of a layer, the number of a"):
+    with pytest.raises(ValueError, match=r"layer=.* is not allowed: expected the name of a layer, the number of a"):
         cls(layer=layer)
 
 

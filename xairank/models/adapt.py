@@ -150,8 +150,8 @@ def _adapted(
     like: nn.Module,
 ) -> AdaptedModel:
     """A network, cut; its modules keep their modes, and what ``like`` does not have takes its mode."""
-    images = _example(network, image_size)
     with _evaluating(network):
+        images = _example(network, image_size)
         found = (
             find_stage(network, images, layer) if isinstance(layer, int) else find_feature_layer(network, images, layer)
         )
@@ -166,11 +166,12 @@ def _adapted(
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode; each module has its own again at exit."""
+    """Evaluation mode with gradients, whatever the caller's; each module has its own mode again at exit."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        yield
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
     finally:
         for module, mode in modes:
             module.training = mode

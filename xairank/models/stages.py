@@ -1,5 +1,7 @@
 """The stages of a network: the layers at which its resolution ends."""
 
+from itertools import zip_longest
+
 from torch import Tensor, nn
 
 from xairank.errors import UserError
@@ -27,7 +29,7 @@ def find_stages(model: nn.Module, images: Tensor) -> tuple[FeatureLayer, ...]:
     layers = [layer for layer, _ in maps]
     return tuple(
         _last(with_influence([(layer, share) for layer, share in maps if _size(layer) == size]), layers, smaller)
-        for size, smaller in zip(sizes, [*sizes[1:], None], strict=True)
+        for size, smaller in zip_longest(sizes, sizes[1:])
     )
 
 
