@@ -49,6 +49,7 @@ class Residual(nn.Module):
         self.layer2 = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8), nn.SiLU())
         self.layer3 = nn.Sequential(nn.Conv2d(8, 16, 4, stride=4), nn.BatchNorm2d(16), nn.ReLU())
         self.classify = nn.Linear(16, 5)
+        nn.init.uniform_(self.classify.weight)  # all features speak for every class, so that no map is empty
 
     def forward(self, images):
         features = self.layer1(images)
