@@ -32,7 +32,7 @@ from tests.interface.foreign_networks import (
     transformers_vit,
 )
 from xairank.attribution import GradCAM, IntegratedGradients, Saliency
-from xairank.attribution.gradcam import interpolate_axis
+from xairank.attribution.cam import interpolate_axis
 from xairank.evaluation import topk_overlap
 from xairank.models.layers import find_feature_layer, logits_of
 from xairank.runs.maps import read_maps

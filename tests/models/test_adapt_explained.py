@@ -12,7 +12,7 @@ from torch import nn
 from tests.attribution.networks import relative_error
 from tests.models.test_adapt import SIZE, Chunks, InPlaceBefore, InPlaceBehind, Odd, timm_model, torchvision_vit
 from xairank.attribution import GradCAM, IntegratedGradients, Saliency, explain, freeze
-from xairank.attribution.gradcam import interpolate_axis
+from xairank.attribution.cam import interpolate_axis
 from xairank.attribution.path import gauss_legendre
 from xairank.models.adapt import adapt
 from xairank.models.layers import logits_of

@@ -55,6 +55,39 @@ def test_normalisation_is_the_first_layer():
     torch.testing.assert_close(plain.forward_features(images), plain.encoder.forward_features(images))
 
 
+@pytest.mark.parametrize("name", ["resnet18", "convnext_atto"])
+def test_at_each_stage_it_is_the_same_classifier_and_at_the_last_it_has_the_same_map(name):
+    network, images = model(name), torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        expected, features = network(images)[0], network.forward_features(images)
+        shapes = []
+        for layer in network.stages:
+            there = network.at_layer(layer)
+            shapes.append(there.feature_shape[1:])
+            torch.testing.assert_close(there(images), expected)
+            assert not there.training
+        assert shapes == sorted(set(shapes), reverse=True)
+        found = network.at_layer(-1).forward_features(images)
+        torch.testing.assert_close(found[0] if isinstance(found, tuple) else found, features)
+
+
+def test_a_layer_is_named_as_the_encoder_names_it_or_as_the_model_does():
+    network = model("efficientnet_b0")
+    stages = ("encoder.blocks.0", "encoder.blocks.1", "encoder.blocks.2", "encoder.blocks.4", "encoder.bn2")
+    assert network.stages == stages
+    for layer in ("blocks.3", "encoder.blocks.3"):
+        there = network.at_layer(layer)
+        assert (there.layer, there.feature_shape) == ("encoder.blocks.3", (80, 4, 4))
+        weights = {id(parameter) for parameter in there.parameters()}
+        assert weights == {id(parameter) for part in (network.encoder, network.head) for parameter in part.parameters()}
+
+
+@pytest.mark.parametrize("layer", ["blocks.9", "encoder.blocks.9", "decoder.0"])
+def test_a_layer_that_does_not_exist_is_named_with_the_nearest(layer):
+    with pytest.raises(UserError, match=f"layer={layer}: EfficientNet has no such layer; did you mean blocks"):
+        model("efficientnet_b0").at_layer(layer)
+
+
 def test_weights_are_channels_last():
     assert model().encoder.conv1.weight.is_contiguous(memory_format=torch.channels_last)
 

@@ -15,21 +15,27 @@ from xairank.attribution.acceleration.kernels import kernels_in_use
 from xairank.attribution.attention_rollout import AttentionRollout
 from xairank.attribution.checks import NonFiniteError
 from xairank.attribution.cost import Cost
+from xairank.attribution.eigen_cam import EigenCAM
 from xairank.attribution.engine import AttributionMethod, Diagnostics, Explanation, explain
 from xairank.attribution.expected_gradients import ExpectedGradients
 from xairank.attribution.facts import describe_methods
 from xairank.attribution.gradcam import GradCAM
+from xairank.attribution.gradcam_plus_plus import GradCAMPlusPlus
 from xairank.attribution.gradient_attention_rollout import GradientAttentionRollout
 from xairank.attribution.guided_backprop import GuidedBackprop
+from xairank.attribution.hires_cam import HiResCAM
 from xairank.attribution.input_x_gradient import InputXGradient
 from xairank.attribution.integrated_gradients import IntegratedGradients
+from xairank.attribution.layer_cam import LayerCAM
 from xairank.attribution.lrp import LRP
 from xairank.attribution.occlusion import Occlusion
 from xairank.attribution.protocol import Model
 from xairank.attribution.rise import RISE
 from xairank.attribution.saliency import Saliency
+from xairank.attribution.score_cam import ScoreCAM
 from xairank.attribution.smoothgrad import SmoothGrad
 from xairank.attribution.vargrad import VarGrad
+from xairank.attribution.xgrad_cam import XGradCAM
 
 __all__ = [
     "LRP",
@@ -38,20 +44,26 @@ __all__ = [
     "AttributionMethod",
     "Cost",
     "Diagnostics",
+    "EigenCAM",
     "ExpectedGradients",
     "Explanation",
     "FrozenModel",
     "GradCAM",
+    "GradCAMPlusPlus",
     "GradientAttentionRollout",
     "GuidedBackprop",
+    "HiResCAM",
     "InputXGradient",
     "IntegratedGradients",
+    "LayerCAM",
     "Model",
     "NonFiniteError",
     "Occlusion",
     "Saliency",
+    "ScoreCAM",
     "SmoothGrad",
     "VarGrad",
+    "XGradCAM",
     "default_batch_limit",
     "describe_methods",
     "explain",

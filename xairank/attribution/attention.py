@@ -8,8 +8,8 @@ import torch
 from timm.layers.attention import Attention, AttentionRope
 from torch import Tensor, nn
 
+from xairank.attribution.cam import interpolate_axis
 from xairank.attribution.forward_pass import ForwardPass
-from xairank.attribution.gradcam import interpolate_axis
 from xairank.attribution.protocol import Model, as_parts
 from xairank.attribution.score import Score
 

@@ -1,6 +1,7 @@
 """Any classifier in the protocol of attribution, images -> feature map -> logits: cut behind one of its layers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -8,8 +9,10 @@ from torch import Tensor, nn
 
 from xairank.errors import UserError
 from xairank.models.cut import Cut, Hooked, Traced, Uncut
-from xairank.models.encoder_decoder import Normalize
-from xairank.models.layers import FeatureLayer, find_feature_layer, logits_of
+from xairank.models.feature_layer import FeatureLayer
+from xairank.models.layers import find_feature_layer, logits_of
+from xairank.models.normalize import Normalize
+from xairank.models.stages import find_stage, find_stages
 
 DEFAULT_SIZE = 224
 TOLERANCE = 1e-3  # relative, in the Euclidean norm: both parts run the same layers, so only rounding may differ
@@ -25,11 +28,22 @@ class AdaptedModel(nn.Module):
     Attributes:
         layer: Name of the layer whose output is the feature map; empty where there is none.
         feature_shape: (C, h, w) of the feature map of one image, (classes,) where there is none.
+        image_size: Height and width of the images it was cut with, in pixels.
     """
 
-    def __init__(self, cut: Cut, layer: FeatureLayer | None, normalize: nn.Module) -> None:
+    def __init__(
+        self,
+        cut: Cut,
+        layer: FeatureLayer | None,
+        normalize: nn.Module,
+        network: nn.Module,
+        image_size: tuple[int, int],
+    ) -> None:
         super().__init__()
         self.normalize = normalize
+        self.image_size = image_size
+        # The whole network, to be cut elsewhere; in a tuple, since its weights are those of the cut and saved as these.
+        self._network = (network,)
         self.cut = cut
         self.layer = layer.name if layer else ""
         self.feature_shape = layer.shape if layer else ()
@@ -48,10 +62,39 @@ class AdaptedModel(nn.Module):
         features = self.forward_features(images)
         return self.forward_head(*features) if isinstance(features, tuple) else self.forward_head(features)
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of the network's layers that end a stage, see :func:`xairank.models.stages.find_stages`.
+
+        Example:
+            >>> from torchvision.models import resnet18
+            >>> adapt(resnet18(), image_size=64).stages
+            ('relu', 'layer1', 'layer2', 'layer3', 'layer4')
+        """
+        return stage_names(self._network[0], self.image_size)
+
+    def at_layer(self, layer: str | int) -> "AdaptedModel":
+        """The same classifier, cut at another layer; its weights are this model's.
+
+        Each call cuts anew, which takes a few passes; a frozen model keeps its cuts.
+
+        Args:
+            layer: Name of a module of the network; or the number of a stage: 0 is the first one, -1 the last.
+
+        Raises:
+            UserError: There is no such layer, or it gives no feature map.
+        """
+        return _adapted(self._network[0], layer, self.image_size, self.normalize, like=self)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "AdaptedModel":
+        """Moves or casts the whole network too, of which the cut holds only what a pass reads."""
+        self._network[0]._apply(fn, recurse)
+        return super()._apply(fn, recurse)
+
 
 def adapt(
     model: nn.Module,
-    layer: str | None = None,
+    layer: str | int | None = None,
     *,
     mean: tuple[float, ...] | None = None,
     std: tuple[float, ...] | None = None,
@@ -66,8 +109,9 @@ def adapt(
     Args:
         model: Takes images (B, 3, H, W), gives logits (B, classes), alone or in an output object as ``logits``.
         layer: Name of the module whose output is the feature map, such as ``layer4`` or ``features.7``: (B, C, h, w),
-            (B, h, w, C), or tokens (B, N, C). By default the last one before the head at which every position of the
-            map has an influence on the logits; for a transformer with a class token that lies within its last block.
+            (B, h, w, C), or tokens (B, N, C); or the number of one of its stages, 0 for the first one, -1 for the last.
+            By default the last layer before the head at which every position of the map has an influence on the logits;
+            for a transformer with a class token that lies within its last block.
         mean: Subtracted from each channel of an image before the network; by default nothing is.
         std: What each channel is then divided by.
         image_size: Side, or height and width, of the images in pixels; by default timm's or transformers' own, or 224.
@@ -84,20 +128,53 @@ def adapt(
     """
     if not isinstance(model, nn.Module):
         raise UserError(f"model: found {type(model).__name__}, expected a torch.nn.Module")
-    images = _example(model, image_size)
-    training = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        found = find_feature_layer(model, images, layer)
-        cut = _cut(model, images, found)
-    finally:
-        for module, mode in training:
-            module.training = mode
     normalize: nn.Module = nn.Identity()
     if mean is not None or std is not None:
+        images = _example(model, image_size)
         channels = images.shape[1]
         normalize = Normalize(mean or (0.0,) * channels, std or (1.0,) * channels).to(images)
-    return AdaptedModel(cut, found, normalize).train(model.training)
+    return _adapted(model, layer, image_size, normalize, like=model)
+
+
+def stage_names(model: nn.Module, image_size: int | tuple[int, int]) -> tuple[str, ...]:
+    """Names of the layers that end a stage of a network, for images of a size in pixels."""
+    with _evaluating(model):
+        return tuple(stage.name for stage in find_stages(model, _example(model, image_size)))
+
+
+def _adapted(
+    network: nn.Module,
+    layer: str | int | None,
+    image_size: int | tuple[int, int] | None,
+    normalize: nn.Module,
+    like: nn.Module,
+) -> AdaptedModel:
+    """A network, cut; its modules keep their modes, and what ``like`` does not have takes its mode."""
+    with _evaluating(network):
+        images = _example(network, image_size)
+        found = (
+            find_stage(network, images, layer) if isinstance(layer, int) else find_feature_layer(network, images, layer)
+        )
+        cut = _cut(network, images, found)
+    adapted = AdaptedModel(cut, found, normalize, network, (images.shape[-2], images.shape[-1]))
+    known = set(like.modules())
+    for module in adapted.modules():
+        if module not in known:
+            module.training = like.training
+    return adapted
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode with gradients, whatever the caller's; each module has its own mode again at exit."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def _cut(model: nn.Module, images: Tensor, layer: FeatureLayer | None) -> Cut:

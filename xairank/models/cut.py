@@ -8,7 +8,8 @@ from typing import Any, cast
 from timm.layers.attention import Attention, AttentionRope
 from torch import Tensor, fx, nn
 
-from xairank.models.layers import FeatureLayer, logits_of
+from xairank.models.feature_layer import FeatureLayer
+from xairank.models.layers import logits_of
 
 
 class Cut(nn.Module):

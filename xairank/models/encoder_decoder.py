@@ -5,26 +5,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xairank.errors import UserError
-from xairank.models.layers import FeatureLayer, as_feature_layer
+from xairank.models.adapt import AdaptedModel, adapt, stage_names
+from xairank.models.feature_layer import FeatureLayer, as_feature_layer
+from xairank.models.layers import check_layer
+from xairank.models.normalize import Normalize
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-class Normalize(nn.Module):
-    """Shifts and scales channels inside the model, so that the model's input stays in [0, 1] and black is 0."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
-        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1))
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) in [0, 1] -> the encoder's input."""
-        return (images - self.mean) / self.std
 
 
 class LinearHead(nn.Module):
@@ -38,6 +25,23 @@ class LinearHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Logits, not probabilities."""
         return self.linear(self.dropout(features.mean(dim=(2, 3))))
+
+
+class Classifier(nn.Module):
+    """The part of the multitask model that classifies: images (B, 3, H, W) in [0, 1] -> logits (B, classes)."""
+
+    def __init__(self, normalize: nn.Module, encoder: nn.Module, layout: FeatureLayer, head: nn.Module) -> None:
+        super().__init__()
+        self.normalize = normalize
+        self.encoder = encoder
+        self.layout = layout
+        self.head = head
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits, not probabilities."""
+        features: Tensor = self.encoder.forward_features(self.normalize(images))  # type: ignore[operator]
+        logits: Tensor = self.head(self.layout.to_map(features))
+        return logits
 
 
 class Decoder(nn.Sequential):
@@ -95,6 +99,7 @@ class EncoderDecoder(nn.Module):
         mean, std = statistics.get("mean", IMAGENET_MEAN), statistics.get("std", IMAGENET_STD)
         self.normalize = Normalize(mean, std) if normalize else nn.Identity()
         self.encoder = encoder
+        self.image_size = image_size
         self.layout = _feature_map(encoder, image_size)
         fixed = self.layout.layout == "tokens" or statistics.get("fixed_input_size", False)
         self.fixed_size = image_size if fixed else None
@@ -126,6 +131,35 @@ class EncoderDecoder(nn.Module):
         """Images (B, 3, H, W) in [0, 1] -> class logits (B, classes), mask logits (B, H, W)."""
         features = self.forward_features(images)
         return self.forward_head(features), self.decode(features, (images.shape[-2], images.shape[-1]))
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of the encoder's layers that end a stage, see :func:`xairank.models.stages.find_stages`.
+
+        The last one gives the feature map of this model.
+        """
+        return stage_names(self._classifier(), self.image_size)
+
+    def at_layer(self, layer: str | int) -> AdaptedModel:
+        """The same classifier, cut at another layer, without the decoder; its weights are this model's.
+
+        Args:
+            layer: Name of a module, of this model or as the encoder names it: ``blocks.3``; or the number of a stage: 0
+                is the first one, -1 the last.
+
+        Raises:
+            UserError: There is no such layer, or it gives no feature map.
+        """
+        classifier = self._classifier()
+        if isinstance(layer, str) and layer not in dict(classifier.named_modules()):
+            check_layer(self.encoder, layer)
+            layer = f"encoder.{layer}"
+        return adapt(classifier, layer, image_size=self.image_size)
+
+    def _classifier(self) -> Classifier:
+        classifier = Classifier(self.normalize, self.encoder, self.layout, self.head)
+        classifier.training = self.training  # of this module alone: the others have theirs
+        return classifier
 
 
 def _feature_map(encoder: nn.Module, image_size: int) -> FeatureLayer:

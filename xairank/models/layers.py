@@ -1,58 +1,16 @@
-"""Which layer of a network gives its feature map, and how its output becomes one: (B, C, h, w)."""
+"""Which layer of a network gives its feature map."""
 
 import difflib
-import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 
 from xairank.errors import UserError
-
-Layout = Literal["channels first", "channels last", "tokens"]
-MOST_PREFIX_TOKENS = 8  # class, distillation and register tokens
-
-
-@dataclass(frozen=True)
-class FeatureLayer:
-    """A layer whose output is a feature map, in one of three layouts.
-
-    Attributes:
-        name: Of the module.
-        layout: (B, C, h, w), (B, h, w, C), or tokens (B, prefix + h * w, C).
-        shape: (C, h, w).
-        n_prefix: Tokens before those of the image, such as the class token.
-    """
-
-    name: str
-    layout: Layout
-    shape: tuple[int, int, int]
-    n_prefix: int = 0
-
-    def to_map(self, output: Tensor) -> Tensor:
-        """The layer's output -> feature map (B, C, h, w)."""
-        if self.layout == "channels last":
-            return output.permute(0, 3, 1, 2)
-        if self.layout == "tokens":
-            return output[:, self.n_prefix :].transpose(1, 2).unflatten(2, self.shape[1:])
-        return output
-
-    def from_map(self, features: Tensor, prefix: Tensor | None) -> Tensor:
-        """A feature map (B, C, h, w), and the prefix tokens (B, prefix, C) if any -> what the layer would give."""
-        if self.layout == "channels last":
-            return features.permute(0, 2, 3, 1)
-        if self.layout == "tokens":
-            tokens = features.flatten(2).transpose(1, 2)
-            return tokens if prefix is None else torch.cat([prefix, tokens], dim=1)
-        return features
-
-    def prefix_of(self, output: Tensor) -> Tensor | None:
-        """The prefix tokens of the layer's output, (B, prefix, C); None where there are none."""
-        return output[:, : self.n_prefix] if self.n_prefix else None
+from xairank.models.feature_layer import FeatureLayer, as_feature_layer
 
 
 def find_feature_layer(model: nn.Module, images: Tensor, name: str | None) -> FeatureLayer | None:
@@ -66,50 +24,55 @@ def find_feature_layer(model: nn.Module, images: Tensor, name: str | None) -> Fe
     Raises:
         UserError: There is no such layer, or it gives no map, or is called several times.
     """
-    modules = dict(model.named_modules())
-    if name is not None and name not in modules:
-        near = difflib.get_close_matches(name, modules, n=3, cutoff=0.3)
-        hint = f"did you mean {' or '.join(near)}?" if near else "print(model) lists the layers"
-        raise UserError(f"layer={name}: {type(model).__name__} has no such layer; {hint}")
-    images = images.detach().requires_grad_()
-    # A projection, as to queries, keys and values, is a step within a layer and no map of features.
-    layers = {key: module for key, module in modules.items() if not isinstance(module, nn.Linear)}
-    with recorded_outputs(layers if name is None else {name: modules[name]}) as calls:
-        logits = _logits(model, images)
-    if not logits.requires_grad:
-        raise UserError(
-            "the model's logits have no gradient at the image, so that nothing can be explained: it computes them "
-            "under torch.no_grad, or with whole numbers"
-        )
-    if name is not None:
-        return _named_layer(name, [output for _, output in calls], images)
-    return _last_layer(calls, logits, images)
+    if name is None:
+        maps = with_influence(find_maps(model, images))
+        return maps[-1] if maps else None
+    check_layer(model, name)
+    with recorded_outputs({name: model.get_submodule(name)}) as calls:
+        _logits(model, images.detach().requires_grad_())
+    return _named_layer(name, [output for _, output in calls], images)
 
 
-def as_feature_layer(
-    name: str, output: Tensor, image_size: tuple[int, int], n_prefix: int | None = None
-) -> FeatureLayer | None:
-    """How a module's output for images of a size (height, width) is a feature map; None where it is none.
+def find_maps(model: nn.Module, images: Tensor) -> list[tuple[FeatureLayer, float]]:
+    """The layers that give a map, in the order in which they are done, with the share of positions of influence.
+
+    Influence is a gradient of the logits. Of modules with one output the outermost is the last.
 
     Args:
-        name: Of the module.
-        output: What it gives, (B, C, h, w), (B, h, w, C) or tokens (B, prefix + h * w, C).
-        image_size: Height and width of the images, in pixels; the map has their aspect.
-        n_prefix: Tokens before those of the image, where it is known.
+        model: In evaluation mode.
+        images: A few images that it takes, (B, 3, H, W).
+
+    Raises:
+        UserError: The model cannot take the images, or its logits do not depend on them.
     """
-    height, width = image_size
-    if output.ndim == 4:
-        _, first, second, third = output.shape
-        if second * third > 1 and _has_aspect(second, third, height, width):
-            return FeatureLayer(name, "channels first", (first, second, third))
-        if first * second > 1 and _has_aspect(first, second, height, width):
-            return FeatureLayer(name, "channels last", (third, first, second))
-    if output.ndim == 3:
-        for count in range(MOST_PREFIX_TOKENS + 1) if n_prefix is None else (n_prefix,):
-            grid = _grid(output.shape[1] - count, height, width)
-            if grid:
-                return FeatureLayer(name, "tokens", (output.shape[2], *grid), count)
-    return None
+    images = images.detach().requires_grad_()
+    # A projection, as to queries, keys and values, is a step within a layer and no map of features.
+    layers = {name: module for name, module in model.named_modules() if not isinstance(module, nn.Linear)}
+    with recorded_outputs(layers) as calls:
+        logits = _logits(model, images)
+    return _reached(calls, logits, images)
+
+
+def with_influence(maps: list[tuple[FeatureLayer, float]]) -> list[FeatureLayer]:
+    """The maps of influence at most positions; where there are none, at any."""
+    for least in (0.5, 0.0):  # behind a global maximum only few positions are reached, whatever the layer
+        wanted = [layer for layer, share in maps if share > least]
+        if wanted:
+            return wanted
+    return []
+
+
+def check_layer(model: nn.Module, name: str) -> None:
+    """Checks that a model has a module called ``name``.
+
+    Raises:
+        UserError: It has none; names the nearest.
+    """
+    names = [known for known, _ in model.named_modules()]
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "print(model) lists the layers"
+        raise UserError(f"layer={name}: {type(model).__name__} has no such layer; {hint}")
 
 
 def logits_of(output: Any) -> Tensor:  # noqa: ANN401 - whatever a classifier gives
@@ -167,6 +130,11 @@ def _logits(model: nn.Module, images: Tensor) -> Tensor:
             f"the logits of {type(model).__name__} are NaN or infinite for an image of noise, so that nothing can be "
             "explained; check its weights"
         )
+    if not logits.requires_grad:
+        raise UserError(
+            "the model's logits have no gradient at the image, so that nothing can be explained: it computes them "
+            "under torch.no_grad, or with whole numbers"
+        )
     return logits
 
 
@@ -183,8 +151,8 @@ def _named_layer(name: str, outputs: list[Tensor], images: Tensor) -> FeatureLay
     return layer
 
 
-def _last_layer(calls: list[tuple[str, Tensor]], logits: Tensor, images: Tensor) -> FeatureLayer | None:
-    """The last map that gradients reach at most positions, else at any; of modules with one output the outermost."""
+def _reached(calls: list[tuple[str, Tensor]], logits: Tensor, images: Tensor) -> list[tuple[FeatureLayer, float]]:
+    """The maps among outputs of modules that are called once, and the share of their positions with a gradient."""
     names = [name for name, _ in calls]
     found = [(_as_layer(name, output, images), output) for name, output in calls if names.count(name) == 1]
     maps = [(layer, output) for layer, output in found if layer is not None and output.requires_grad]
@@ -197,15 +165,10 @@ def _last_layer(calls: list[tuple[str, Tensor]], logits: Tensor, images: Tensor)
             "the model's logits do not depend on the image, so that nothing can be explained: its last layer's weights "
             "are zero, as before training; load the trained weights first"
         )
-    reached = [
-        layer.to_map(gradient).abs().sum(dim=1).gt(0).float().mean()
+    return [
+        (layer, float(layer.to_map(gradient).abs().sum(dim=1).gt(0).float().mean()))
         for (layer, _), gradient in zip(maps, gradients[:-1], strict=True)
     ]
-    for least in (0.5, 0.0):  # behind a global maximum only few positions are reached, whatever the layer
-        wanted = [layer for (layer, _), share in zip(maps, reached, strict=True) if share > least]
-        if wanted:
-            return wanted[-1]
-    return None
 
 
 def _gradients(logits: Tensor, inputs: list[Tensor]) -> list[Tensor]:
@@ -222,20 +185,3 @@ def _as_layer(name: str, output: Tensor, images: Tensor) -> FeatureLayer | None:
     if len(output) != len(images) or not output.is_floating_point():
         return None
     return as_feature_layer(name, output, (images.shape[-2], images.shape[-1]))
-
-
-def _has_aspect(rows: int, columns: int, height: int, width: int) -> bool:
-    """Whether a grid has the image's aspect, up to the rounding of one row and column."""
-    return abs(rows * width - columns * height) < max(height, width)
-
-
-def _grid(count: int, height: int, width: int) -> tuple[int, int] | None:
-    """Rows and columns of ``count`` tokens in the image's aspect."""
-    if count < 2:
-        return None
-    rows = round(math.sqrt(count * height / width))
-    return (
-        (rows, count // rows)
-        if rows and count % rows == 0 and _has_aspect(rows, count // rows, height, width)
-        else None
-    )
