@@ -47,7 +47,8 @@ def test_a_row_a_metric_beside_the_one_that_decides(ranking):
     facts = metric_facts(ranking.sweep.runs["info"].iloc[0])
     assert rows[0] == ["Mass Distance (decides)", "Best", "-", "-", "-", "12"]
     assert [row[0] for row in rows[1:]] == [some.label for name, some in facts.items() if name != "mass_distance"]
-    scores = ranking.scores.assign(mass_distance=-ranking.scores["mass_distance"])
+    (group,) = ranking.sweep.groups
+    scores = group.scores.assign(mass_distance=-group.scores["mass_distance"])
     for row, metric in zip(rows[1:], facts, strict=False):
         taus = pd.Series(
             kendalltau(image["mass_distance"], image[metric]).statistic for _, image in scores.groupby("sample")

@@ -1,10 +1,11 @@
 """Makes the parts of a run from its configuration: data, model, methods, metrics."""
 
+import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from torch import nn
 
 from xairank.attribution import AttributionMethod
@@ -107,12 +108,38 @@ def _create_entries(group: str, entries: Config) -> dict[str, Any]:
         try:
             created[name] = instantiate(entry)
         except InstantiationException as error:
-            raise UserError(f"{key}: {cause_of(error)}; fix the entry or remove it") from None
+            raise UserError(f"{key}: {_unknown_option(entry) or cause_of(error)}; fix the entry or remove it") from None
         if not callable(created[name]):
             raise UserError(
                 f"{key}: {entry['_target_']} cannot be called; expected a class with a __call__; fix _target_"
             )
     return created
+
+
+def _unknown_option(entry: Config) -> str:
+    """Which option of an entry its class lacks, and which it has; empty where that is not what is wrong."""
+    try:
+        kind = get_object(entry["_target_"])
+        names = _options(kind)
+    except Exception:  # whatever importing the user's code raises, or a class whose options cannot be told
+        return ""
+    unknown = [name for name in entry if not name.startswith("_") and name not in names]
+    if not unknown:
+        return ""
+    return f"{kind.__name__} has no option {unknown[0]}; it has {', '.join(names) or 'none'}"
+
+
+def _options(kind: type) -> list[str]:
+    """The names that a class's constructor takes, and those of the class above where it hands options on."""
+    found: list[str] = []
+    for one in kind.__mro__:
+        if "__init__" not in vars(one) or one is object:
+            continue
+        parameters = list(inspect.signature(vars(one)["__init__"]).parameters.values())[1:]
+        found += [some.name for some in parameters if some.kind is not some.VAR_KEYWORD and some.name not in found]
+        if not any(some.kind is some.VAR_KEYWORD for some in parameters):
+            break
+    return found
 
 
 def cause_of(error: InstantiationException) -> str:

@@ -55,10 +55,20 @@ class Ranking:
         table = self._tables["ranking"].data
         if table.empty:
             return pd.DataFrame(columns=["split", "method", "score", "rank", "win_rate"])
-        table = table.dropna(axis="columns", how="all")
+        table = table[table["control"] == ""].drop(columns="control").dropna(axis="columns", how="all")
         first = [name for name in ("group", "split", "method") if name != "group" or len(self.sweep.groups) > 1]
         ordered = table.sort_values([*first[:-1], "rank"], kind="stable")
         return ordered[[*first, *(name for name in ordered if name not in (*first, "group"))]].reset_index(drop=True)
+
+    @property
+    def controls(self) -> pd.DataFrame:
+        """A row a split and control, maps that a method must beat: mean score with its interval; no rank and no win."""
+        table = self._tables["ranking"].data
+        if table.empty:
+            return pd.DataFrame(columns=["split", "method", "control", "score"])
+        table = table[table["control"] != ""].dropna(axis="columns", how="all")
+        first = [name for name in ("group", "split", "method", "control") if name in table]
+        return table[[*first, *(name for name in table if name not in first)]].reset_index(drop=True)
 
     @property
     def statistics(self) -> pd.DataFrame:

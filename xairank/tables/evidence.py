@@ -111,7 +111,7 @@ def statistics(groups: Sequence[Group]) -> tuple[Table, list[str]]:
 def _summary(group: Group, split: str) -> pd.DataFrame:
     scores = group.of_split(split)
     summary = summarize_methods(scores, group.metric, group.metric_facts, group.ties, list(group.methods))
-    return summary.assign(group=group.name, split=split, metric=group.metric)
+    return summary.assign(group=group.name, split=split, metric=group.metric, control="")
 
 
 def _controls(group: Group, split: str, summary: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, str]:
@@ -127,7 +127,8 @@ def _controls(group: Group, split: str, summary: pd.DataFrame) -> tuple[pd.DataF
     known = summarize_methods(rows, group.metric, facts, methods=list(group.controls))
     for name in [f"{measure}{end}" for measure in ("rank", "win_rate") for end in ("", "_low", "_high")]:
         known[name] = np.nan
-    return known.assign(group=group.name, split=split, metric=group.metric), margins, said
+    kinds = known["method"].map({name: some.control for name, some in group.controls.items()})
+    return known.assign(group=group.name, split=split, metric=group.metric, control=kinds), margins, said
 
 
 def _control_rows(group: Group, split: str, controls: pd.DataFrame) -> list[dict[str, str]]:
