@@ -292,7 +292,7 @@ def test_maps_of_two_methods_are_ranked_by_their_overlap(run, place):
             for n in range(8):
                 mask = np.asarray(_image(place / f"data/nuts/ground_truth/{label}/{n:03}_mask.png")) > 0
                 np.save(place / "maps" / method / label / f"{n:03}.npy", mask if method == "good" else ~mask)
-    status, out, err = run("name=maps", *DATA, "maps=maps")
+    status, out, err = run("name=maps", *DATA, "maps=maps", "attribution.ladder=true")
     assert status == 0, err
     assert "what the model predicted is not known, so every defect counts" in out
     assert "Balanced accuracy" not in out
@@ -301,6 +301,16 @@ def test_maps_of_two_methods_are_ranked_by_their_overlap(run, place):
     assert scores.loc["good"].tolist() == [1, 1, 16]
     assert scores.loc["bad"].tolist() == [0, 0, 16]
     assert pd.read_parquet(folder / "scores.parquet")["probability"].isna().all()
+    blurred = pd.read_parquet(folder / "variants.parquet").groupby(["method", "level"])["topk_overlap"].mean()
+    assert blurred.loc["good"].is_monotonic_decreasing
+    assert set(blurred.index.get_level_values("level")) == {2, 4, 8, 16, 32}
+    assert set(blurred.index.get_level_values("method")) == {"good", "bad", "random", "center", "edges", "constant"}
+
+
+def test_maps_alone_cannot_be_checked_by_random_weights(run, place):
+    status, _, err = run("name=maps", *DATA, "maps=maps", "attribution.randomise=true")
+    assert status == 2
+    assert "attribution.randomise=true: needs the network, and maps= ranks maps alone" in err
 
 
 def _image(path):

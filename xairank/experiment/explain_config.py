@@ -84,5 +84,5 @@ def _with_run(config: Config, given: set[str]) -> Config:
     if "seed" not in given:
         completed["seed"] = trained["seed"]
     if not any(key.partition(".")[0] == "attribution" for key in given):
-        completed["attribution"] = trained["attribution"]
+        completed["attribution"] = {**config["attribution"], **trained["attribution"]}
     return completed

@@ -16,9 +16,10 @@ from xairank.data.map_files import MapFiles, Sign, index_maps, read_map
 from xairank.data.predictions import misnamed_class, read_predictions
 from xairank.errors import UserError
 from xairank.evaluation import Metric
-from xairank.experiment.explaining import Parts, no_maps, with_run
+from xairank.experiment.explaining import Parts, no_maps, split_variants, with_run
 from xairank.experiment.kept_maps import to_maps
 from xairank.experiment.scoring import Scored, exclusion_reasons, score_maps
+from xairank.experiment.variants import blurred_rows
 from xairank.files import expand_user
 from xairank.names import count
 from xairank.runs.folder import RunFolder
@@ -111,13 +112,15 @@ def score_map_files(
     maps: FileMaps,
     controls: Mapping[str, Control],
     metrics: Mapping[str, Metric],
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Scores the maps of all ranked samples, and those of the controls, and keeps the maps where that is wanted.
 
     Returns:
-        What ``scores.parquet`` and ``excluded.csv`` hold.
+        What ``scores.parquet``, ``variants.parquet`` and ``excluded.csv`` hold.
     """
     config = folder.config
+    decides = config["ranking"]["metric"]
+    blurred = {decides: metrics[decides]} if config["attribution"]["ladder"] else {}
     keep = config["attribution"]["keep_maps"]
     parts = Parts(folder, str(folder.weights), with_maps=keep)
     parts.delete()  # reading is quick
@@ -125,7 +128,7 @@ def score_map_files(
         task = bar.add_task("Scoring", total=len(data.table))
         for split in data.splits:
             for batch in data.evaluation_dataloader(split):
-                part = _score(batch, maps, controls, metrics, keep=keep)
+                part = _score(batch, maps, controls, metrics, blurred, keep=keep)
                 if part is not None:
                     parts.add(part)
                 bar.advance(task, len(batch.rows))
@@ -134,7 +137,7 @@ def score_map_files(
     scores = with_run(config, parts.scores(), [*SCORE_COLUMNS, *metrics])
     excluded = maps.table[maps.table["reason"] != ""].drop(columns="probability")
     parts.delete()
-    return scores, with_run(config, [excluded], EXCLUDED_COLUMNS)
+    return *split_variants(scores), with_run(config, [excluded], EXCLUDED_COLUMNS)
 
 
 def from_images(controls: Mapping[str, Control], images: Tensor) -> dict[str, Explanation]:
@@ -143,8 +146,15 @@ def from_images(controls: Mapping[str, Control], images: Tensor) -> dict[str, Ex
 
 
 def _score(
-    batch: Batch, maps: FileMaps, controls: Mapping[str, Control], metrics: Mapping[str, Metric], *, keep: bool
+    batch: Batch,
+    maps: FileMaps,
+    controls: Mapping[str, Control],
+    metrics: Mapping[str, Metric],
+    blurred: Mapping[str, Metric],
+    *,
+    keep: bool,
 ) -> Scored | None:
+    """Scores the ranked samples of a batch; ``blurred`` are the metrics of the smoothing ladder, if any."""
     rows = maps.table.iloc[batch.rows.numpy()].reset_index(drop=True)
     ranked = (rows["reason"] == "").to_numpy()
     if not ranked.any():
@@ -155,7 +165,12 @@ def _score(
     described = described.assign(k=_count(masks), n_pixels=masks[0].numel())
     explained = maps.read(described["sample"].tolist())
     kept = to_maps(described, images, masks, explained, None) if keep else None
-    return Scored(score_maps(described, explained | from_images(controls, images), metrics, masks), kept)
+    every = explained | from_images(controls, images)
+    scores = score_maps(described, every, metrics, masks)
+    if blurred:
+        ladder = blurred_rows(described, every, masks, blurred)
+        scores = pd.concat([scores.assign(variant=""), *ladder], ignore_index=True)
+    return Scored(scores, kept)
 
 
 def _count(masks: Tensor) -> np.ndarray:

@@ -98,6 +98,11 @@ def _check_variants(config: Config, metrics: Mapping[str, object]) -> None:
     from xairank.evaluation import ModelMetric
 
     name = config["ranking"]["metric"]
+    if config.get("maps") and config["attribution"]["randomise"]:
+        raise UserError(
+            "attribution.randomise=true: needs the network, and maps= ranks maps alone; rank the network itself with "
+            "model=..., or leave it out"
+        )
     for option in ("ladder", "randomise"):
         if config["attribution"][option] and isinstance(metrics[name], ModelMetric):
             raise UserError(

@@ -148,7 +148,9 @@ def _rank_maps(folder: RunFolder, data: DefectDataModule, metrics: Mapping[str, 
     maps = FileMaps(folder.config, data)
     folder.claim()
     controls = create_image_controls(folder.config, maps.methods)
-    scores, excluded = score_map_files(folder, data, maps, controls, metrics)
+    scores, variants, excluded = score_map_files(folder, data, maps, controls, metrics)
+    if folder.config["attribution"]["ladder"]:
+        folder.write_table("variants.parquet", variants)
     clock.stop("scoring")
     methods = describe_maps(folder.config, maps.methods) | describe_methods(controls)
     record = {"classes": data.classes, "network": folder.weights, **describe_environment(torch.device("cpu"))}

@@ -43,7 +43,8 @@ def complete_ranking(config: Config, overrides: Iterable[str]) -> Config:
     }
     for section in ("attribution", "evaluation", "ranking", "seed"):
         if not any(key.partition(".")[0] == section for key in given):
-            completed[section] = trained[section]
+            own_value = trained[section]  # a run of an earlier version may lack keys
+            completed[section] = {**config[section], **own_value} if isinstance(own_value, dict) else own_value
     return completed
 
 
