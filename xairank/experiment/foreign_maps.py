@@ -18,7 +18,7 @@ from xairank.errors import UserError
 from xairank.evaluation import Metric
 from xairank.experiment.explaining import Parts, no_maps, with_run
 from xairank.experiment.kept_maps import to_maps
-from xairank.experiment.scoring import Scored, exclusion_reasons, score_maps
+from xairank.experiment.scoring import Scored, describe_masks, exclusion_reasons, score_maps
 from xairank.files import expand_user
 from xairank.names import count
 from xairank.runs.folder import RunFolder
@@ -152,14 +152,10 @@ def _score(
     chosen = torch.from_numpy(ranked)
     images, masks = batch.images[chosen], batch.masks[chosen]
     described = rows[ranked].drop(columns="reason").reset_index(drop=True)
-    described = described.assign(k=_count(masks), n_pixels=masks[0].numel())
+    described = described.assign(**describe_masks(masks))
     explained = maps.read(described["sample"].tolist())
     kept = to_maps(described, images, masks, explained, None) if keep else None
     return Scored(score_maps(described, explained | from_images(controls, images), metrics, masks), kept)
-
-
-def _count(masks: Tensor) -> np.ndarray:
-    return masks.flatten(1).sum(dim=1).numpy()
 
 
 def _remark(method: str, shapes: set[tuple[int, ...]], size: tuple[int, int], constant: int) -> None:
