@@ -16,10 +16,9 @@ LABELS = {"gradcam": "Grad-CAM", "saliency": "Saliency", "integrated_gradients":
 def study(n_seeds=4, n_images=24, turned=True):
     """Saliency leads on the small half of the defects, Grad-CAM on the large half."""
     generator = np.random.default_rng(0)
-    small, large = (
-        Effects((level, -level, -3.0), rest=0.2).draw(generator, n_seeds, n_images // 2) for level in (-1, 1)
-    )
-    scores = scores_of(np.concatenate([small if turned else large, large], axis=2))
+    spread = {"seed_and_method": 0.05, "image_and_method": 0.2, "rest": 0.2}
+    halves = [Effects((level, -level, -3.0), **spread).draw(generator, n_seeds, n_images // 2) for level in (-1, 1)]
+    scores = scores_of(np.concatenate(halves if turned else [halves[1]] * 2, axis=2))
     numbers = scores["sample"].str[-3:].astype(int)
     shape = {"components": 1 + numbers % 2, "thinness": (numbers * 7 % n_images) / n_images}
     return scores.assign(k=100 + 50 * numbers, probability=0.5 + numbers * 5 % n_images / 100, **shape)
@@ -40,10 +39,10 @@ def of_part(scores, place):
 
 def test_means_of_a_part_are_those_of_a_plain_query(made):
     scores, found = made
+    by_size = found[found["property"] == "size"].set_index(["part", "method"])
     for place, part in enumerate(("small", "medium", "large")):
-        own = of_part(scores, place)
-        for method, rows in own.groupby("method"):
-            row = found.query("part == @part and method == @method and property == 'size'").iloc[0]
+        for method, rows in of_part(scores, place).groupby("method"):
+            row = by_size.loc[(part, method)]
             chance = rows["topk_overlap_chance"]
             corrected = (rows["topk_overlap"] - chance) / (1 - chance)
             assert row["score"] == pytest.approx(rows["topk_overlap"].mean())
@@ -55,26 +54,26 @@ def test_means_of_a_part_are_those_of_a_plain_query(made):
             assert tuple(row[["score", "score_low", "score_high"]]) == pytest.approx(tuple(interval))
 
 
-def test_the_lead_is_tested_over_all_parts_together(made):
+def test_the_lead_is_tested_over_the_parts_of_a_property_together(made):
     scores, found = made
     leads = found.drop_duplicates(["property", "part"])
     assert leads.groupby("property").size().to_dict() == {"size": 3, "thinness": 3, "components": 2, "confidence": 3}
-    raw = []
+    raw: dict[str, list] = {}
     for _, lead in leads.iterrows():
         if lead["property"] == "components":
-            own = scores[scores["components"].clip(upper=2) == (2 if lead["part"] == "several pieces" else 1)]
+            own = scores[(scores["components"] > 1) == (lead["part"] == "several pieces")]
         else:
             column = {"size": "k", "thinness": "thinness", "confidence": "probability"}[lead["property"]]
             ranks = scores.groupby("sample")[column].first().rank()
-            places = ((ranks - 1) // 8).map(
-                dict(enumerate(dict.fromkeys(found.query("property == @lead.property")["part"])))
-            )
+            names = found.loc[found["property"] == lead["property"], "part"].unique()
+            places = ((ranks - 1) // 8).map(dict(enumerate(names)))
             own = scores[scores["sample"].map(places) == lead["part"]]
         wide = own.pivot(index="seed", columns=["method", "sample"], values="topk_overlap")
         ahead = wide[lead["leader"]] - wide[lead["second"]]
         assert lead["lead"] == pytest.approx(ahead.to_numpy().mean())
-        raw.append((stats.wilcoxon(ahead.mean().round(9)).pvalue, two_way_p(ahead.to_numpy())))
-    expected = np.array([holm(np.array(some)) for some in zip(*raw, strict=True)])
+        p_values = stats.wilcoxon(ahead.mean().round(9)).pvalue, two_way_p(ahead.to_numpy())
+        raw.setdefault(lead["property"], []).append(p_values)
+    expected = np.hstack([[holm(np.array(some)) for some in zip(*own, strict=True)] for own in raw.values()])
     np.testing.assert_allclose(leads[["holm_p", "two_way_p"]].to_numpy(float).T, expected, rtol=1e-6)
     assert ((leads["verdict"] == "shown") == (expected < 0.05).all(axis=0)).all()
 
@@ -83,12 +82,9 @@ def test_another_leader_by_size_is_said_with_its_means(made):
     scores, found = made
     (sentence,) = [line for line in who_leads_where(found, LABELS) if "small" in line]
     means = [of_part(scores, place).groupby("method")["topk_overlap"].mean() for place in (0, 2)]
-    assert sentence.startswith(
-        f"On small defects Saliency leads ({means[0]['saliency']:.2f} against {means[0]['gradcam']:.2f}), "
-    )
-    assert sentence.endswith(
-        f"on large defects Grad-CAM leads ({means[1]['gradcam']:.2f} against {means[1]['saliency']:.2f})."
-    )
+    small, large = ({name: f"{mean:.2f}" for name, mean in some.items()} for some in means)
+    assert sentence.startswith(f"On small defects Saliency leads ({small['saliency']} against {small['gradcam']}), ")
+    assert sentence.endswith(f"on large defects Grad-CAM leads ({large['gradcam']} against {large['saliency']}).")
 
 
 def test_one_leader_everywhere_is_not_worth_a_word():

@@ -4,7 +4,7 @@ Saporta et al. ("Benchmarking saliency methods for chest X-ray interpretation", 
 found Grad-CAM at its worst on small defects of complex shape, where other methods lose less.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ def summarize_defects(scores: pd.DataFrame, metric: str, facts: MetricFacts) -> 
     """Means in each part of the cases with their intervals, and whether who leads there is shown to lead.
 
     The lead of the best mean over the second is paired case by case and shown where Wilcoxon's signed-rank test and
-    the two-way test, which allows for other seeds, are below 5 %, both corrected by Holm over all parts.
+    the two-way test, which allows for other seeds, are below 5 %, both corrected by Holm over the property's parts.
 
     Args:
         scores: Rows of the methods, of one group and split.
@@ -51,7 +51,7 @@ def summarize_defects(scores: pd.DataFrame, metric: str, facts: MetricFacts) -> 
     """
     table = scores.assign(score=scores[metric], chance_corrected=chance_corrected(scores, metric, facts))
     rows: list[dict[str, Any]] = []
-    margins: dict[str, Margin] = {}
+    margins: dict[str, dict[str, Margin]] = {}  # by property, then by the part's place
     leads: dict[str, dict[str, Any]] = {}
     parts = list(cut_cases(scores)) if len(scores) else []
     for number, part in enumerate(parts):
@@ -62,10 +62,11 @@ def summarize_defects(scores: pd.DataFrame, metric: str, facts: MetricFacts) -> 
         if len(order) > 1:
             leader, second = (row["method"] for row in order[:2])
             leads[str(number)] = {"leader": leader, "second": second}
-            margins[str(number)] = _margin(some, leader, second, sign)
+            margins.setdefault(part.kind, {})[str(number)] = _margin(some, leader, second, sign)
         rows += [{**row, "place": str(number)} for row in own]
     found = pd.DataFrame(rows, columns=[name for name in (*COLUMNS, "place") if name not in _LEAD])
-    known = pd.DataFrame(leads.values(), index=list(leads), columns=["leader", "second"]).join(_decided(margins))
+    known = pd.DataFrame(leads.values(), index=list(leads), columns=["leader", "second"])
+    known = known.join(_decided(margins.values()))
     return found.merge(known, how="left", left_on="place", right_index=True).fillna({"verdict": FEW})[[*COLUMNS]]
 
 
@@ -77,8 +78,8 @@ def correlate_defects(scores: pd.DataFrame, metric: str, facts: MetricFacts) -> 
     trained models as given.
 
     Returns:
-        A row a property and method: ``property``, ``method``, ``spearman``, ``spearman_low``, ``spearman_high``; none of
-        classes, of a property that is the same for all cases, or for fewer than six cases.
+        A row a property and method: ``property``, ``method``, ``spearman``, ``spearman_low``, ``spearman_high``; none
+        of classes, of a property that is the same for all cases, or for fewer than six cases.
     """
     columns = ["property", "method", "spearman", "spearman_low", "spearman_high"]
     if scores["case"].nunique() < FEWEST_CASES:
@@ -167,13 +168,16 @@ def _margin(some: pd.DataFrame, leader: str, second: str, sign: int) -> Margin:
     return Margin(sign * (matrices[leader] - matrices[second]), (sign * (cases[leader] - cases[second])).to_numpy())
 
 
-def _decided(margins: Mapping[str, Margin]) -> pd.DataFrame:
-    """The tests of the leads that have enough cases, corrected over all of these."""
-    enough = {name: margin for name, margin in margins.items() if len(margin.by_case) >= FEWEST_CASES}
-    if not enough:
+def _decided(families: Iterable[Mapping[str, Margin]]) -> pd.DataFrame:
+    """The tests of the leads that have enough cases, corrected within each family."""
+    tables = []
+    for margins in families:
+        enough = {name: margin for name, margin in margins.items() if len(margin.by_case) >= FEWEST_CASES}
+        if enough:
+            tables.append(tested_margins(enough))
+    if not tables:
         return pd.DataFrame(columns=list(_LEAD[2:]))
-    table = tested_margins(enough)
-    table = table.rename(columns=lambda name: str(name).replace("difference", "lead"))
+    table = pd.concat(tables).rename(columns=lambda name: str(name).replace("difference", "lead"))
     return table.assign(verdict=np.where(table["shown"], SHOWN, NOT_SHOWN))[list(_LEAD[2:])]
 
 
