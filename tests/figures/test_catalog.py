@@ -18,7 +18,7 @@ WITHOUT_MAPS = {
     "overlap_by_size",
     *(
         f"{name}_{split}"
-        for name in ("critical_difference", "pairwise_wins", "agreement")
+        for name in ("critical_difference", "pairwise_wins", "agreement", "by_defect")
         for split in ("train", "test")
     ),
 }

@@ -21,7 +21,11 @@ def test_methods_that_beat_no_control_are_marked_in_every_figure_of_methods(tmp_
     names = [name for name in figures if not name.startswith("figure5")]
     assert set(names) == {
         *("figure7_win_rate", "overlap_distribution", "overlap_by_size"),
-        *(f"{kind}_{split}" for kind in ("pairwise_wins", "critical_difference") for split in ("train", "test")),
+        *(
+            f"{kind}_{split}"
+            for kind in ("pairwise_wins", "critical_difference", "by_defect")
+            for split in ("train", "test")
+        ),
     }
     for name in names:
         figure = figures[name]()

@@ -25,9 +25,9 @@ def parts_of(scores, kind):
 def test_sizes_are_cut_into_thirds_of_the_cases():
     scores = scores_with(k=[50, 10, 90, 20, 40, 30])
     assert parts_of(scores, "size") == {
-        "small": ("1.00% to 2.00%", [1, 3]),
-        "medium": ("3.00% to 4.00%", [4, 5]),
-        "large": ("5.00% to 9.00%", [0, 2]),
+        "small": ("1.00 to 2.00", [1, 3]),
+        "medium": ("3.00 to 4.00", [4, 5]),
+        "large": ("5.00 to 9.00", [0, 2]),
     }
 
 
@@ -66,5 +66,5 @@ def test_a_case_is_the_mean_over_its_images_and_seeds():
     scores["case"] = scores["case"].replace("cut/001", "cut/000")
     scores.loc[scores["seed"] == 2, "probability"] += 0.1
     found = case_properties(scores)
-    assert found["size"].tolist() == pytest.approx([0.2, 0.5])
+    assert found["size"].tolist() == pytest.approx([20, 50])
     assert found["confidence"].tolist() == pytest.approx([0.65, 0.95])

@@ -30,7 +30,7 @@ class Property:
 
 
 PROPERTIES: Mapping[str, Property] = {
-    SIZE: Property("Size, share of the image", ("small", "medium", "large"), "on {} defects", "{:.2%}"),
+    SIZE: Property("Size, % of the image", ("small", "medium", "large"), "on {} defects"),
     THINNESS: Property("Thinness", ("compact", "medium", "thin"), "on {} defects"),
     COMPONENTS: Property("Components", ("one piece", "several pieces"), "on defects in {}", "{:.3g}"),
     CONFIDENCE: Property("Confidence", ("low", "medium", "high"), "at {} confidence", "{:.3f}"),
@@ -79,7 +79,7 @@ def case_properties(scores: pd.DataFrame) -> pd.DataFrame:
         scores: Rows of ``scores.parquet`` of one group and split.
     """
     images = scores.drop_duplicates(["seed", "fold", "sample"]).assign(confidence=lambda rows: rows["probability"])
-    images[SIZE] = images["k"] / images["n_pixels"]
+    images[SIZE] = 100 * images["k"] / images["n_pixels"]
     numbers = [name for name in PROPERTIES if name in images and name != CLASS]
     by_image = images.groupby(["case", "sample"])[numbers].mean()
     found = by_image.groupby("case").mean().dropna(axis="columns").round(DECIMALS)
