@@ -1,7 +1,7 @@
 """The figure of scores by size, thinness, components and confidence of the defects, and by class."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,15 @@ Styles = Mapping[str, MethodStyle]
 
 _COLUMNS = 3
 _SPREAD = 0.6  # of the methods beside each other, in distances between parts
-_BESIDE = 5  # parts whose names stand beside each other
+_BESIDE = 36  # letters of the parts' names that stand beside each other, in a column
 _JOINED = 6  # methods whose lines can be told apart in a small panel
+
+
+class _Place(NamedTuple):
+    """Where a panel is, in rows and columns of the figure."""
+
+    row: int
+    columns: slice
 
 
 def draw_defects(summary: pd.DataFrame, facts: MetricFacts, styles: Styles, basis: str) -> Figure:
@@ -30,19 +37,28 @@ def draw_defects(summary: pd.DataFrame, facts: MetricFacts, styles: Styles, basi
         styles: Of the methods, in order.
         basis: The line that says how many runs and images the figure rests on.
     """
-    names = list(summary["property"].unique())
-    layout = _arranged(names)
-    height = 0.9 + (2.0 if len(styles) <= _JOINED else 2.4) * len(layout) + 0.17 * -(-(len(styles) + 1) // 4)
-    figure = new_figure(DOUBLE_COLUMN, height)
-    panels = figure.subplot_mosaic(layout, empty_sentinel=".", sharey=True)
-    for name in names:
-        _draw_property(panels[name], summary[summary["property"] == name], styles)
-        panels[name].set_title(PROPERTIES[name].label, loc="left")
-    first = panels[names[0]]  # whose axis the others share
+    places = _arranged(list(summary["property"].unique()))
+    parts = {name: summary[summary["property"] == name] for name in places}
+    ticks = {name: _ticks(parts[name], place.columns.stop - place.columns.start) for name, place in places.items()}
+    n_rows = 1 + max(place.row for place in places.values())
+    figure = new_figure(DOUBLE_COLUMN, _height(n_rows, len(styles), upright=any(map(_is_upright, ticks.values()))))
+    grid = figure.add_gridspec(n_rows, _COLUMNS)
+    first: Axes | None = None
+    for name, place in places.items():
+        axes = figure.add_subplot(grid[place.row, place.columns], sharey=first)
+        first = first or axes
+        _draw_property(axes, parts[name], styles)
+        axes.set_xticks(
+            range(len(ticks[name])), ticks[name], fontsize=7, rotation=90 if _is_upright(ticks[name]) else 0
+        )
+        axes.set_title(PROPERTIES[name].label, loc="left")
+        if place.columns.start == 0:
+            axes.set_ylabel(facts.label)
+        else:
+            axes.tick_params(labelleft=False)
+    assert first is not None
     bottom, top = first.get_ylim()
     first.set_ylim(max(bottom, _limit(facts.low, bottom)), min(top, _limit(facts.high, top)))
-    for row in layout:
-        panels[row[0]].set_ylabel(facts.label)
     handles = [
         Line2D([], [], color=s.color, linestyle=_line(s, len(styles)), marker=s.marker, markersize=3.5, label=s.label)
         for s in styles.values()
@@ -54,14 +70,19 @@ def draw_defects(summary: pd.DataFrame, facts: MetricFacts, styles: Styles, basi
     return figure
 
 
-def _arranged(names: Sequence[str]) -> list[list[str]]:
-    """Panels in rows; that of the classes takes what is left of the last row, or a row of its own."""
-    numbers = [name for name in names if name != CLASS]
-    rows = [list(numbers[start : start + _COLUMNS]) for start in range(0, len(numbers), _COLUMNS)]
-    if CLASS in names and (not rows or len(rows[-1]) == _COLUMNS):
-        rows.append([])
-    filler = CLASS if CLASS in names else "."
-    return [row + [filler] * (_COLUMNS - len(row)) for row in rows]
+def _arranged(names: Sequence[str]) -> dict[str, _Place]:
+    """Panels in rows; that of the classes, which comes last, takes what is left of its row."""
+    places = {}
+    for number, name in enumerate(names):
+        row, column = divmod(number, _COLUMNS)
+        places[name] = _Place(row, slice(column, _COLUMNS if name == CLASS else column + 1))
+    return places
+
+
+def _height(n_rows: int, n_methods: int, *, upright: bool) -> float:
+    """In inches: the legend grows by a line for each four methods."""
+    of_row = 2.0 if n_methods <= _JOINED else 2.4
+    return 0.9 + of_row * n_rows + 0.17 * -(-(n_methods + 1) // 4) + 0.8 * upright
 
 
 def _draw_property(axes: Axes, summary: pd.DataFrame, styles: Styles) -> None:
@@ -79,18 +100,22 @@ def _draw_property(axes: Axes, summary: pd.DataFrame, styles: Styles) -> None:
     for place, chance in enumerate(parts["chance"]):
         if not np.isnan(chance):
             axes.plot([place - 0.45, place + 0.45], [chance] * 2, **CHANCE)
-    labels = ["\n".join(_tick(row)) for row in parts.to_dict("records")]
-    if len(parts) > _BESIDE or sum(map(len, parts["part"])) > 40:
-        labels = [label.replace("\n", ", ") for label in labels]
-        axes.set_xticks(range(len(parts)), labels, rotation=35, ha="right", rotation_mode="anchor", fontsize=7)
-    else:
-        axes.set_xticks(range(len(parts)), labels, fontsize=7)
     axes.set_xlim(-0.5, len(parts) - 0.5)
 
 
-def _tick(part: Mapping[Any, Any]) -> list[str]:
-    limits = [part["range"].replace(" to ", "–")] if part["range"] else []
-    return [part["part"], *limits, f"n = {part['n_images']}"]
+def _ticks(summary: pd.DataFrame, n_columns: int) -> list[str]:
+    """What stands beneath each part: several lines each or, of many or long names, one line to be read upright."""
+    lines = [
+        [row["part"], *([row["range"].replace(" to ", "-")] if row["range"] else []), f"n = {row['n_images']}"]
+        for row in summary.drop_duplicates("part").to_dict("records")
+    ]
+    widest = max(len(text) for some in lines for text in some)
+    fits = widest * len(lines) <= _BESIDE * n_columns
+    return [("\n" if fits else ", ").join(some) for some in lines]
+
+
+def _is_upright(ticks: Sequence[str]) -> bool:
+    return "\n" not in ticks[0]
 
 
 def _line(style: MethodStyle, n_methods: int) -> Any:  # noqa: ANN401

@@ -53,8 +53,7 @@ def by_defect(groups: Sequence[Group]) -> tuple[Table | None, list[str]]:
         f"Lead: of the best mean (bold) over the second; shown where Wilcoxon's and the two-way test, corrected by "
         f"Holm over the parts of the property, are below 0.05; {MISSING}: fewer than {FEWEST_CASES} cases.",
         "Spearman: correlation of the property with the score over cases, chance-corrected where chance is known.",
-        "In brackets 95 % two-way bootstrap intervals"
-        + ("." if len(labels) <= _WIDEST else "; by_defect.csv has all."),
+        f"In brackets 95 % two-way bootstrap intervals{'' if len(labels) <= _WIDEST else '; by_defect.csv has all'}.",
     ]
     title = f"By defect: mean {_metric(groups)} by size, shape, confidence and class"
     shown = [*sentences, *joined_notes(notes), *every]
