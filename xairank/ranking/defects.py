@@ -83,7 +83,7 @@ def correlate_defects(scores: pd.DataFrame, metric: str, facts: MetricFacts) -> 
     """
     columns = ["property", "method", "spearman", "spearman_low", "spearman_high"]
     if scores["case"].nunique() < FEWEST_CASES:
-        return pd.DataFrame(columns=columns)
+        return pd.DataFrame(columns=columns, dtype=float).astype(dict.fromkeys(columns[:2], object))
     corrected = chance_corrected(scores, metric, facts)
     values = case_means(scores.assign(shown=scores[metric] if corrected.isna().any() else corrected), "shown")
     properties = case_properties(scores).drop(columns=CLASS)
@@ -176,7 +176,7 @@ def _decided(families: Iterable[Mapping[str, Margin]]) -> pd.DataFrame:
         if enough:
             tables.append(tested_margins(enough))
     if not tables:
-        return pd.DataFrame(columns=list(_LEAD[2:]))
+        return pd.DataFrame(columns=list(_LEAD[2:]), dtype=float).astype({"verdict": object})
     table = pd.concat(tables).rename(columns=lambda name: str(name).replace("difference", "lead"))
     return table.assign(verdict=np.where(table["shown"], SHOWN, NOT_SHOWN))[list(_LEAD[2:])]
 
