@@ -17,6 +17,7 @@ from xairank.schema import (
     OWN_EVIDENCE,
     RANDOMISED,
     SCORE_COLUMNS,
+    SHAPE_COLUMNS,
     SPEARMAN,
     SSIM,
     TEST,
@@ -128,7 +129,9 @@ def fake_samples(n_images: int, split: str) -> pd.DataFrame:
     names = [f"{label}/{first + index // len(CLASSES):03}" for index, label in enumerate(labels)]
     k = np.random.default_rng(first).integers(100, 3000, n_images)
     columns = {"split": split, "sample": names, "case": names, "label": labels, "k": k, "n_pixels": N_PIXELS}
-    return pd.DataFrame(columns)
+    generator = np.random.default_rng(first + 1)
+    shape = {"components": generator.integers(1, 4, n_images), "thinness": generator.uniform(0, 0.9, n_images)}
+    return pd.DataFrame({**columns, **shape})
 
 
 def fake_tables(
@@ -152,7 +155,7 @@ def fake_tables(
         scores = {"topk_overlap": overlap, "topk_iou": overlap / (2 - overlap)}
         chances = {chance_column("topk_overlap"): chance}
         tables.append(samples.assign(method=method, **scores, **chances, completeness_error=error))
-    columns = [*SCORE_COLUMNS, *METRIC_FACTS, chance_column("topk_overlap"), "completeness_error"]
+    columns = [*SCORE_COLUMNS, *METRIC_FACTS, *SHAPE_COLUMNS, chance_column("topk_overlap"), "completeness_error"]
     scores = pd.concat([table[correct] for table in tables], ignore_index=True)[columns]
     missed = samples[~correct].assign(reason="misclassified")
     good = _good(seed, fold, n_images if n_good is None else n_good // 4)

@@ -85,6 +85,7 @@ def test_one_command_leaves_a_complete_run(run, tmp_path):
         *SAMPLE_COLUMNS,
         *("probability", "k", "n_pixels", "method"),
         *METRICS,
+        *("components", "thinness"),
         *(f"{name}_chance" for name in METRICS if name not in ("topk_iou", "best_threshold_iou")),
         *("reliance", "reliance_least", "completeness_error", "n_steps"),
     ]

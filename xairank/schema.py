@@ -19,6 +19,8 @@ METRIC_COLUMNS = ("epoch", *(f"{split}_{metric}" for split in SPLITS for metric 
 # A case is what counts once in the statistics: a sample with all its near-duplicates, named by the first of them.
 SAMPLE_COLUMNS = ("seed", "fold", "split", "sample", "case", "label", "predicted")
 SCORE_COLUMNS = (*SAMPLE_COLUMNS, "probability", "k", "n_pixels", "method")
+# Also there, of each mask: its number of components and their thinness. Runs of earlier versions have neither.
+COMPONENTS, THINNESS = SHAPE_COLUMNS = ("components", "thinness")
 
 # excluded.csv: a row a sample that is not ranked.
 EXCLUDED_COLUMNS = (*SAMPLE_COLUMNS, "reason")

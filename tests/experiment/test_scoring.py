@@ -17,6 +17,7 @@ from xairank.evaluation import (
     Sensitivity,
     TopKIoU,
     TopKOverlap,
+    mask_shape,
     topk_overlap,
 )
 from xairank.experiment.probing import make_probe
@@ -117,6 +118,8 @@ def test_scores_equal_one_image_at_a_time_whatever_the_batches(model, data, batc
         assert row.probability == pytest.approx(probabilities.max().item(), rel=1e-4)
         assert row.k == masks[index].sum()
         assert row.n_pixels == 1024
+        shape = mask_shape(masks[index : index + 1])
+        assert (row.components, row.thinness) == (shape.components.item(), shape.thinness.item())
 
 
 def test_kept_maps_are_those_that_were_scored(model, data):
@@ -140,7 +143,8 @@ def test_columns_are_metrics_by_entry_then_chance_then_diagnostics(model, data):
     scores, excluded, *_ = scored(model, data)
     _, table, _, masks = data
     assert scores.columns.tolist() == [
-        *("split", "sample", "case", "label", "predicted", "probability", "k", "n_pixels", "method"),
+        *("split", "sample", "case", "label", "predicted", "probability", "k", "n_pixels", "components", "thinness"),
+        "method",
         *("topk_overlap", "iou", "topk_overlap_chance", "completeness_error", "n_steps"),
     ]
     assert excluded.columns.tolist() == ["split", "sample", "case", "label", "predicted", "reason"]

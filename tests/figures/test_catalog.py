@@ -18,7 +18,7 @@ WITHOUT_MAPS = {
     "overlap_by_size",
     *(
         f"{name}_{split}"
-        for name in ("critical_difference", "pairwise_wins", "agreement")
+        for name in ("critical_difference", "pairwise_wins", "agreement", "by_defect")
         for split in ("train", "test")
     ),
 }
@@ -73,7 +73,7 @@ def test_one_method_has_no_ranks(tmp_path: Path):
     methods = {"saliency": {"_target_": "xairank.attribution.Saliency"}}
     sweep = bare_sweep(tmp_path / "one", seeds=(42,), **{"attribution.methods": methods})
     figures, left_out = list_figures(sweep, OPTIONS)
-    assert set(figures) == {name for name in WITHOUT_MAPS if name.startswith(("figure", "overlap"))}
+    assert set(figures) == {name for name in WITHOUT_MAPS if name.startswith(("figure", "overlap", "by_defect"))}
     assert "only one method" in left_out[0]
     assert left_out[1] == "Left out the agreement of metrics: there is only one method"
 

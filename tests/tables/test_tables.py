@@ -16,7 +16,8 @@ from xairank.tables.collection import make_tables
 from xairank.tables.published import published_metrics
 from xairank.tables.table import Table, mean_and_std, p_value, with_interval
 
-NAMES = ["hyperparameters", "performance", "win_rate_train", "win_rate_test", "ranking", "statistics", "agreement"]
+WIN_RATES = ["win_rate_train", "win_rate_test"]
+NAMES = ["hyperparameters", "performance", *WIN_RATES, "ranking", "statistics", "agreement", "by_defect"]
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ from xairank.evaluation.probe import Probe
 from xairank.evaluation.reliance import Reliance
 from xairank.evaluation.roc_auc import ROCAUC, roc_auc
 from xairank.evaluation.sensitivity import Sensitivity
+from xairank.evaluation.shape import Shape, mask_shape
 
 __all__ = [
     "ROCAUC",
@@ -51,6 +52,7 @@ __all__ = [
     "Probe",
     "Reliance",
     "Sensitivity",
+    "Shape",
     "TopKIoU",
     "TopKOverlap",
     "average_precision",
@@ -58,6 +60,7 @@ __all__ = [
     "component_overlap",
     "describe_measures",
     "describe_metrics",
+    "mask_shape",
     "mass_accuracy",
     "mass_distance",
     "pointing_game",

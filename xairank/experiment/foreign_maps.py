@@ -18,7 +18,7 @@ from xairank.errors import UserError
 from xairank.evaluation import Metric
 from xairank.experiment.explaining import Parts, no_maps, split_variants, with_run
 from xairank.experiment.kept_maps import to_maps
-from xairank.experiment.scoring import Scored, exclusion_reasons, score_maps
+from xairank.experiment.scoring import Scored, describe_masks, exclusion_reasons, score_maps
 from xairank.experiment.variants import blurred_rows
 from xairank.files import expand_user
 from xairank.names import count
@@ -162,7 +162,7 @@ def _score(
     chosen = torch.from_numpy(ranked)
     images, masks = batch.images[chosen], batch.masks[chosen]
     described = rows[ranked].drop(columns="reason").reset_index(drop=True)
-    described = described.assign(k=_count(masks), n_pixels=masks[0].numel())
+    described = described.assign(**describe_masks(masks))
     explained = maps.read(described["sample"].tolist())
     kept = to_maps(described, images, masks, explained, None) if keep else None
     every = explained | from_images(controls, images)
@@ -171,10 +171,6 @@ def _score(
         ladder = blurred_rows(described, every, masks, blurred)
         scores = pd.concat([scores.assign(variant=""), *ladder], ignore_index=True)
     return Scored(scores, kept)
-
-
-def _count(masks: Tensor) -> np.ndarray:
-    return masks.flatten(1).sum(dim=1).numpy()
 
 
 def _remark(method: str, shapes: set[tuple[int, ...]], size: tuple[int, int], constant: int) -> None:

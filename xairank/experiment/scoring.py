@@ -1,7 +1,7 @@
 """From a trained model and batches of samples to rows of scores: predict, select, explain, score."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,12 +12,12 @@ from torch import Tensor
 from xairank.attribution import AttributionMethod, Cost, Explanation, FrozenModel, NonFiniteError, explain
 from xairank.data.datamodule import Batch
 from xairank.errors import UserError
-from xairank.evaluation import ImageMeasure, Metric, ModelMetric, Probe
+from xairank.evaluation import ImageMeasure, Metric, ModelMetric, Probe, mask_shape
 from xairank.experiment.kept_maps import to_maps
 from xairank.experiment.prediction import predict
 from xairank.experiment.probing import checked_values, make_probe, measure_images
 from xairank.runs.maps import Maps
-from xairank.schema import EMPTY_MASK, GOOD, MISCLASSIFIED, chance_column
+from xairank.schema import COMPONENTS, EMPTY_MASK, GOOD, MISCLASSIFIED, THINNESS, chance_column
 
 # Of Variants.rows, which needs this module.
 Vary = Callable[[pd.DataFrame, Mapping[str, Explanation], Tensor, FrozenModel, Tensor, Tensor], Iterable[pd.DataFrame]]
@@ -161,9 +161,15 @@ def _describe(samples: Predicted, table: pd.DataFrame, classes: list[str]) -> pd
     return described.assign(
         predicted=[classes[index] for index in samples.predicted.tolist()],
         probability=samples.probability.numpy(),
-        k=samples.masks.flatten(1).sum(dim=1).numpy(),
-        n_pixels=samples.masks[0].numel(),
+        **describe_masks(samples.masks),
     )
+
+
+def describe_masks(masks: Tensor) -> dict[str, Any]:
+    """What ``scores.parquet`` says of masks (B, H, W) with a pixel each: columns by name, (B,) each or a number."""
+    components, thinness = (values.numpy() for values in mask_shape(masks))
+    k = masks.flatten(1).sum(dim=1).cpu().numpy()
+    return {"k": k, "n_pixels": masks[0].numel(), COMPONENTS: components, THINNESS: thinness}
 
 
 def _explain(

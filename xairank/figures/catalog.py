@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from xairank.errors import UserError
 from xairank.figures.agreement import draw_agreement
 from xairank.figures.curves import draw_curves
+from xairank.figures.defects import draw_defects
 from xairank.figures.marks import control_styles, marked
 from xairank.figures.options import Options
 from xairank.figures.overlap import draw_distribution, draw_size
@@ -24,8 +25,10 @@ from xairank.names import count
 from xairank.ranking.agreement import agreement, obstacle, tau_matrix
 from xairank.ranking.cases import case_means
 from xairank.ranking.chance import knows_chance
+from xairank.ranking.defects import summarize_defects
 from xairank.ranking.ladder import summarize_levels
 from xairank.ranking.pairs import critical_difference
+from xairank.ranking.parts import cut_cases
 from xairank.ranking.randomisation import randomisation_curves
 from xairank.ranking.wins import FEWEST_CASES, count_images, win_rates
 from xairank.runs.group import Group, all_methods
@@ -72,6 +75,9 @@ def _group_figures(group: Group, options: Options, styles: Styles) -> tuple[Figu
     beside = control_styles(group.controls)
     figures["overlap_distribution"] = partial(draw_distribution, every, metric, facts, shown, basis + meaning, beside)
     figures["overlap_by_size"] = partial(draw_size, scores, metric, facts, shown, basis + meaning)
+    for split in group.splits:
+        if any(cut_cases(group.of_split(split))):
+            figures[f"by_defect_{split}"] = partial(_draw_defects, group, split, styles)
     figures |= _variant_figures(group, styles)
     if len(styles) > 1:
         ranked, left_out = _rank_figures(group, styles)
@@ -141,6 +147,13 @@ def _rank_figures(group: Group, styles: Styles) -> tuple[Figures, list[str]]:
 def _draw_agreement(group: Group, split: str) -> Figure:
     scores, facts = group.of_split(split), group.all_metric_facts
     return draw_agreement(tau_matrix(agreement(scores, facts), list(facts)), facts, group.basis(scores))
+
+
+def _draw_defects(group: Group, split: str, styles: Styles) -> Figure:
+    scores, facts = group.of_split(split), group.metric_facts
+    shown, meaning = marked(group, styles, [split])
+    summary = summarize_defects(scores, group.metric, facts)
+    return draw_defects(summary, facts, shown, group.basis(scores) + meaning)
 
 
 def _check_known(sweep: Sweep, options: Options) -> None:

@@ -22,7 +22,7 @@ from xairank.experiment.foreign_maps import from_images
 from xairank.experiment.kept_maps import to_maps
 from xairank.experiment.probing import without_model
 from xairank.experiment.ranked import describe_maps, finish_ranking
-from xairank.experiment.scoring import exclusion_reasons, score_maps
+from xairank.experiment.scoring import describe_masks, exclusion_reasons, score_maps
 from xairank.experiment.wiring import create_image_controls, create_metrics
 from xairank.interface.configuration import checked, composed, entries_of
 from xairank.interface.networks import Metrics, as_metrics, choose_metric
@@ -109,12 +109,13 @@ def rank_maps(
     ranked = (table["reason"] == "").to_numpy()
     rows = torch.from_numpy(ranked)
     described = table[ranked].drop(columns="reason").reset_index(drop=True)
+    described = described.assign(**describe_masks(found_masks[rows])) if ranked.any() else described
     explained: dict[str, Explanation] = {name: (one[rows], {}) for name, one in ready.items()}
     beside = from_images(controls, shown[rows])
     scores = [score_maps(described, explained | beside, made_metrics, found_masks[rows])] if ranked.any() else []
     if keep_maps:
         write_maps(folder.maps, to_maps(described, shown[rows], found_masks[rows], explained, None))
-    excluded = table[~ranked].drop(columns=["probability", "k", "n_pixels"])
+    excluded = table[~ranked].drop(columns="probability")
     clock.stop("scoring")
     finish_ranking(
         folder,
@@ -161,8 +162,8 @@ def _checked_maps(name: str, maps: Any, count: int, size: tuple[int, int], sign:
 def _described(samples: MemorySamples, predicted: Sequence[str]) -> pd.DataFrame:
     """What ``scores.parquet`` says of each image, and the reason why it is not ranked."""
     k = samples.masks.flatten(1).sum(dim=1).numpy()
-    table = samples.table.assign(predicted=list(predicted), probability=np.nan, k=k, n_pixels=samples.masks[0].numel())
-    return table.assign(reason=exclusion_reasons(table["label"], table["predicted"], table["k"]))
+    table = samples.table.assign(predicted=list(predicted), probability=np.nan)
+    return table.assign(reason=exclusion_reasons(table["label"], table["predicted"], pd.Series(k, table.index)))
 
 
 def _texts(name: str, values: Any, count: int) -> list[str] | None:  # noqa: ANN401

@@ -3,6 +3,7 @@
 from xairank.runs.sweep import Sweep
 from xairank.schema import SPLITS
 from xairank.tables.agreement import agreement_table
+from xairank.tables.defects import by_defect
 from xairank.tables.evidence import ranking, statistics
 from xairank.tables.hyperparameters import hyperparameters
 from xairank.tables.performance import performance
@@ -22,5 +23,7 @@ def make_tables(sweep: Sweep) -> tuple[list[Table], list[str]]:
     tables += [win_rate(groups, split) for split in splits]
     blurred, leaders = ladder(groups)
     randomised, failing = randomisation(groups)
-    optional = [table for table in (blurred, layers(groups), randomised) if table is not None]
-    return [*tables, ranked, tests, agreement_table(groups), *optional], [*conclusions, *chance, *leaders, *failing]
+    defects, kinds = by_defect(groups)
+    optional = [table for table in (blurred, layers(groups), randomised, defects) if table is not None]
+    words = [*conclusions, *chance, *leaders, *failing, *kinds]
+    return [*tables, ranked, tests, agreement_table(groups), *optional], words
