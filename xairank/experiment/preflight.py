@@ -31,7 +31,7 @@ def check_run(config: Config, place: Path) -> None:
     """
     require_keys(config)
     validate(config)
-    keys = ("data", "model", "attribution", "evaluation", "trainer", "maps")
+    keys = ("data", "model", "attribution", "evaluation", "trainer", "ranking", "maps")
     relevant = {key: config[key] for key in keys if key in config}
     relevant["data"] = {key: value for key, value in config["data"].items() if key not in ("fold", "split_seed")}
     if "maps" in config:  # the network of each run is another one
