@@ -1,8 +1,8 @@
 """A page a method, control and metric, from its class and its entry; ``python -m tests.method_pages`` writes them.
 
-``docs/methods`` and ``docs/metrics`` are the pages, and ``tests/test_method_pages.py`` finds stale ones. A class docstring
-has one sentence; the formula and its source; in its last paragraph, when to use it and when not; options. With
-``--pictures`` the pictures are drawn too, see :mod:`tests.method_pictures`.
+``docs/methods`` and ``docs/metrics`` are the pages, and ``tests/test_method_pages.py`` finds those that are stale. A
+class docstring has one sentence; the formula and its source; in its last paragraph, when to use it and when not;
+options. ``--pictures`` draws the pictures too, by networks that it trains; ``--pictures=FOLDER`` keeps them there.
 """
 
 import inspect
@@ -246,7 +246,8 @@ def main() -> None:
         if argument.startswith("--pictures"):
             from tests.method_pictures import draw
 
-            draw(Path(argument.partition("=")[2] or "networks"))
+            folder = argument.partition("=")[2]
+            draw(Path(folder).resolve() if folder else None)
 
 
 if __name__ == "__main__":

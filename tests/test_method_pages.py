@@ -36,7 +36,7 @@ def test_no_page_is_stale_missing_or_left_over():
     ],
 )
 def test_every_class_that_is_exported_has_a_page(kind, modules, bases, abstract):
-    exported = {getattr(module, name) for module in modules for name in dir(module)}
+    exported = [getattr(module, name) for module in modules for name in dir(module)]
     classes = {one for one in exported if isinstance(one, type) and issubclass(one, bases)} - abstract
     assert {page.cls for page in pages(kind)} == classes
 
