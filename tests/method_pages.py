@@ -5,6 +5,7 @@ class docstring has one sentence; the formula and its source; in its last paragr
 options. ``--pictures`` draws the pictures too, by networks that it trains; ``--pictures=FOLDER`` keeps them there.
 """
 
+import functools
 import inspect
 import re
 import sys
@@ -86,6 +87,7 @@ def pages(kind: str) -> list[Page]:
     return found
 
 
+@functools.cache
 def texts() -> dict[str, str]:
     """Every page by its path below ``docs``."""
     found = {}

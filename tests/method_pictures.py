@@ -31,6 +31,7 @@ from xairank.evaluation.fills import FILLS
 from xairank.evaluation.probe import content_generator
 from xairank.evaluation.reliance import elsewhere
 from xairank.experiment.classifier import load_classifier
+from xairank.experiment.prediction import predict_logits
 from xairank.experiment.probing import make_probe
 from xairank.experiment.ranked_config import read_run
 from xairank.experiment.wiring import create_data
@@ -84,10 +85,8 @@ def _nut(folder: Path) -> Nut:
     images, masks, labels = _samples(data.evaluation_dataloader("test"))
     networks = (freeze(classifier.network, images[:1]), freeze(transformer, images[:1]))
     sure = masks.flatten(1).any(dim=1).float()
-    for network in (classifier.network, transformer):
-        with torch.no_grad():
-            logits = network.forward_head(network.forward_features(images))
-        sure *= logits.softmax(dim=1).gather(1, labels[:, None])[:, 0]
+    for network in networks:
+        sure *= predict_logits(network, images).softmax(dim=1).gather(1, labels[:, None])[:, 0]
     best = sure.argmax()[None]
     print(f"The networks give the class of the picture {sure[best].item():.2f} together", flush=True)
     return Nut(images[best], masks[best].bool(), labels[best], networks)
@@ -169,8 +168,7 @@ def _hidden(nut: Nut) -> Panels:
     panels = []
     for region, name in ((torch.zeros_like(nut.mask), "image"), (nut.mask, "defect hidden"), (other, "elsewhere")):
         image = torch.where(region[:, None], FILLS["mean_color"](nut.image, ~region), nut.image)
-        with torch.no_grad():
-            logit = network.forward_head(network.forward_features(image))[0, nut.target]
+        logit = predict_logits(network, image)[0, nut.target]
         panels.append((_picture(image) / 255, f"{name}: logit {logit.item():.1f}"))
     return panels
 

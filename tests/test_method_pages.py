@@ -49,17 +49,17 @@ def test_the_configuration_of_a_page_is_the_entry(kind):
         assert yaml.safe_load(block) == {page.key: page.entries}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_links_and_pictures_are_there_and_pictures_are_small(kind):
-    total = 0
-    for path in (DOCS / kind).glob("*.md"):
+def test_links_and_pictures_are_there_and_pictures_are_small():
+    pictures = set()
+    for path in (DOCS / path for path in texts()):
         for link in re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
             target = path.parent / link
             assert target.is_file(), f"{path}: {link}"
-            if target.suffix == ".png":
-                total += target.stat().st_size
-                assert target.stat().st_size <= PICTURE
-    assert total <= ALL_PICTURES / len(KINDS)
+            pictures |= {target} if target.suffix == ".png" else set()
+    assert pictures == {path for kind in KINDS for path in (DOCS / kind / "pictures").iterdir()}
+    sizes = [path.stat().st_size for path in pictures]
+    assert max(sizes) <= PICTURE
+    assert sum(sizes) <= ALL_PICTURES
 
 
 def test_costs_are_counted():
