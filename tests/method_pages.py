@@ -45,6 +45,9 @@ What `attribution.methods` may hold, and the controls beside them. A forward pas
 the prediction's own included; a backward pass to the image counts as one more. The passes are measured, with the
 options of the configuration and an image of 224 pixels. This page and those it links are generated:
 `python -m tests.method_pages`.
+
+The pictures are of one rendered nut and of small networks, trained on few images for a few minutes. They show what maps
+look like, not which method is good: a map may be empty where the network does not decide by the defect.
 """,
     "metrics": """\
 # Metrics
