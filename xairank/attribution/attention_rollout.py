@@ -14,10 +14,12 @@ class AttentionRollout(AttributionMethod):
 
     ``rollout_l = (A_l + I) / 2 @ rollout_(l-1)``, with ``A_l`` the attention of layer l, averaged over its heads, and
     the identity for the residual connection. The map is the row of the class token, or the mean over the rows that the
-    head pools, without the columns of class, distillation and register tokens, upsampled bilinearly. For transformers
-    in which every token attends to every other (ViT, DeiT, hybrids of them), and neither convolutional networks nor
-    windowed attention (Swin). It shows what information may have come from, whichever class is explained, and is no
-    evidence of the decision as such. One more forward and one backward pass, which finds out what the head pools.
+    head pools, without the columns of class, distillation and register tokens, upsampled bilinearly.
+
+    Use it for transformers in which every token attends to every other (ViT, DeiT, hybrids of them); it explains
+    neither convolutional networks nor windowed attention (Swin). It shows where information may have come from,
+    whichever class is explained, and is no evidence of the decision as such. Cost: one more forward and one backward
+    pass, which finds out what the head pools.
     """
 
     label = "Attention rollout"

@@ -20,15 +20,15 @@ class ExpectedGradients(AttributionMethod):
     those given and ``a`` alike from [0, 1) for each sample (Erion et al., Nature Machine Intelligence 2021, Eq. 5). The
     map is the sum over channels of ``|A|``, as for integrated gradients.
 
+    GradientSHAP is the same computation and is therefore not a method of its own: Lundberg & Lee's package (2017)
+    implements expected gradients under this name, and Captum's ``GradientShap`` with ``stdevs=0``, its default,
+    computes exactly the mean above. What it may add, noise on the image, is that of :class:`SmoothGrad`.
+
     No single baseline decides: what has the colour of one (black defects, for a black baseline) differs from the
     others. The paper draws them from the training images, which can be given; a method by itself sees only the images
     that it explains, and its map must not depend on which others are in the batch, so that by default they are four
     images without evidence. The draws depend on the image's content and ``seed`` alone. Cost: ``2 * n_samples`` forward
     passes an image.
-
-    GradientSHAP is the same computation and is therefore not a method of its own: Lundberg & Lee's package (2017)
-    implements expected gradients under this name, and Captum's ``GradientShap`` with ``stdevs=0``, its default,
-    computes exactly the mean above. What it may add, noise on the image, is that of :class:`SmoothGrad`.
 
     Args:
         n_samples: Draws of a baseline and a position, for each image.

@@ -12,8 +12,10 @@ class GradientAttentionRollout(AttentionRollout):
     "Generic attention-model explainability": ``R <- R + mean over heads of ReLU(dscore/dA_l * A_l) @ R`` from the first
     layer to the last, from ``R = I`` (Eq. 5 and 6). The map is the row of the class token, or the mean over the rows
     that the head pools, of ``R - I``, as the identity is the same at every position; the columns of class, distillation
-    and register tokens are dropped, and the rest is upsampled bilinearly. For the same networks as
-    :class:`~xairank.attribution.AttentionRollout`, but it tells classes apart. One more forward and one backward pass.
+    and register tokens are dropped, and the rest is upsampled bilinearly.
+
+    Use it for the same networks as :class:`~xairank.attribution.AttentionRollout`, and rather than it: it tells classes
+    apart. What lowers the score is not shown. Cost: one more forward and one backward pass.
     """
 
     label = "Gradient attention rollout"

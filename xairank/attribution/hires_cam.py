@@ -13,7 +13,8 @@ class HiResCAM(GradientActivationMap):
 
     Where the head is linear behind the feature map, the sum over places is the score without the bias, so that the map
     says exactly what each place contributes; behind average pooling it equals Grad-CAM. At earlier layers it is a
-    gradient times an input, and as noisy. Cost: one forward pass an image.
+    gradient times an input, and as noisy. Cost: one forward pass an image, and one more at another layer than the
+    model's own.
     """
 
     label = "HiResCAM"

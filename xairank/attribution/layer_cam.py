@@ -11,8 +11,11 @@ class LayerCAM(GradientActivationMap):
 
     ``ReLU(sum_k ReLU(g_k,ij) * A_k,ij)``, where g is the gradient of the score at the feature map A.
 
-    Made for earlier layers, whose maps are finer. The paper scales these by ``tanh(2 M / max M)`` (Eq. 9) only to fuse
-    them with later ones; as it changes no order within a map it is left out. Cost: one forward pass an image.
+    The paper scales maps of earlier layers by ``tanh(2 M / max M)`` (Eq. 9) only to fuse them with later ones; as it
+    changes no order within a map it is left out.
+
+    Use it at an earlier layer, ``layer=-2`` say, whose maps are finer. What speaks against the class only fails to
+    count. Cost: one forward pass an image, and one more at another layer than the model's own.
     """
 
     label = "LayerCAM"

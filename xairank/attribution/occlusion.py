@@ -17,10 +17,11 @@ class Occlusion(AttributionMethod):
     """How far the explained score falls while a window of the image is hidden (Zeiler & Fergus, ECCV 2014).
 
     Windows ``W`` lie ``stride`` pixels apart, from the upper left corner; the last ones end at the border. The map is
-    the positive part of ``mean over W that cover (i, j) of score(x) - score(x with W filled)``, as in Captum. It needs
-    no gradient and sees what the network does with the part gone; what it finds is as coarse as the window, and
-    evidence that lies in two places at once stays hidden. A forward pass for each window: 169 an image of 224 pixels
-    by default.
+    the positive part of ``mean over W that cover (i, j) of score(x) - score(x with W filled)``, as in Captum.
+
+    Use it where gradients are not trusted: it needs none, and sees what the network does with the part gone. What it
+    finds is as coarse as the window, and evidence that lies in two places at once stays hidden. Cost: a forward pass
+    for each window, 169 an image of 224 pixels by default.
 
     Args:
         window: Side of the hidden square, in pixels.

@@ -18,9 +18,10 @@ class RISE(AttributionMethod):
     Masks ``M_i`` are grids of ``cells x cells`` that are 1 with ``probability`` p and else 0, upsampled bilinearly to a
     little more than the image and cut out at a random shift (section 3.2). The map is the positive part of
     ``1 / (p N) * sum_i (score(x * M_i) - mean score) * M_i`` (Eq. 6). The mean score, which the paper leaves in, would
-    add the same to every pixel in expectation; without it the map is less noisy and needs no positive scores. It needs
-    no gradient, only scores; few masks give a noisy map. A forward pass for each mask: 1000 an image by default, 40
-    times what integrated gradients need; the paper has 4000 to 8000.
+    add the same to every pixel in expectation; without it the map is less noisy and needs no positive scores.
+
+    Use it where time does not count: it needs no gradient, only scores, but few masks give a noisy map. Cost: a forward
+    pass for each mask, 1000 an image by default, 40 times what integrated gradients need; the paper has 4000 to 8000.
 
     Args:
         n_masks: Masks, the same for all images.

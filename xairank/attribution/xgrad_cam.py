@@ -13,8 +13,9 @@ class XGradCAM(GradientActivationMap):
     the map A, and 0 where the map sums to zero; the map is ``ReLU(sum_k weight_k * A_k)``. Its sum over places is then
     that of gradient times feature map, which the paper derives from the axioms of sensitivity and conservation.
 
-    Behind average pooling it equals Grad-CAM. The paper takes feature maps behind a ReLU; where
-    they are negative too, a sum near zero makes a weight large. Cost: one forward pass an image.
+    Use it at an earlier layer: behind average pooling it equals Grad-CAM. The paper takes feature maps behind a ReLU;
+    where they are negative too, a sum near zero makes a weight large. Cost: one forward pass an image, and one more at
+    another layer than the model's own.
     """
 
     label = "XGrad-CAM"

@@ -10,13 +10,15 @@ class Deletion(Curve):
     """The area under the class's probability while pixels are removed, in the order of the map.
 
     RISE (Petsiuk et al., BMVC 2018, section 4.3): ``integral over q in [0, 1] of p(x with the share q of the pixels
-    filled)``, by trapezoids. With the most relevant pixels first, a faithful map makes the probability fall at once, so
-    that less is better; with the least relevant first, more is. It says what the model uses, not where the defect is,
-    and images with holes are ones the model never saw: compare several fills. ``n_steps + 1`` forward passes a map.
+    filled)``, by trapezoids.
 
     Pixels of equal value are ordered by numbers that depend on the image alone, see
     :func:`~xairank.evaluation.curve.pixel_places`. With the least relevant first it equals
     :class:`~xairank.evaluation.Insertion` with the most relevant first, as far as ``n_steps`` cuts alike.
+
+    With the most relevant pixels first, a faithful map makes the probability fall at once, so that less is better; with
+    the least relevant first, more is. It says what the model uses, not where the defect is, and images with holes are
+    ones the model never saw: compare several fills. ``n_steps + 1`` forward passes a map.
     """
 
     name = "Deletion"

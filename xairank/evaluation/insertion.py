@@ -10,13 +10,15 @@ class Insertion(Curve):
     """The area under the class's probability while pixels are put into a filled image, in the order of the map.
 
     RISE (Petsiuk et al., BMVC 2018, section 4.3): ``integral over q in [0, 1] of p(filled image with the share q of the
-    pixels of x)``, by trapezoids. With the most relevant pixels first, a faithful map makes the probability rise at
-    once, so that more is better; with the least relevant first, less is. It says what suffices for the model, not where
-    the defect is. ``n_steps + 1`` forward passes a map.
+    pixels of x)``, by trapezoids.
 
     Pixels of equal value are ordered by numbers that depend on the image alone, see
     :func:`~xairank.evaluation.curve.pixel_places`. With the least relevant first it equals
     :class:`~xairank.evaluation.Deletion` with the most relevant first, as far as ``n_steps`` cuts alike.
+
+    With the most relevant pixels first, a faithful map makes the probability rise at once, so that more is better; with
+    the least relevant first, less is. It says what suffices for the model, not where the defect is, and nearly empty
+    images are ones the model never saw: compare several fills. ``n_steps + 1`` forward passes a map.
     """
 
     name = "Insertion"

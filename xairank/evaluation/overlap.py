@@ -9,7 +9,15 @@ from xairank.evaluation.metric import Metric
 
 
 class TopKOverlap(Metric):
-    """The share of a map's K largest pixels that lie inside the mask of K pixels; see :func:`topk_overlap`."""
+    """The share of a map's K largest pixels that lie inside the mask of K pixels (paper, section 3.3).
+
+    ``|top-K and mask| / K``, with K the number of the mask's pixels, so that a perfect map scores 1. Ties at the K-th
+    value are broken at random, and the result is the expectation, so that a constant map scores K / N, which is chance.
+
+    Use it as the first metric: it needs no threshold, and no scale of the map. It looks at one cut alone, and counts a
+    near miss as a miss, which :class:`MassDistance` does not. It depends on the order of the pixels alone. No forward
+    pass.
+    """
 
     label = "Top-K Overlap"
 
@@ -24,7 +32,14 @@ class TopKOverlap(Metric):
 
 
 class TopKIoU(Metric):
-    """Intersection over union of the top-K pixels and the mask; see :func:`topk_iou`."""
+    """Intersection over union of a map's K largest pixels and the mask of K pixels.
+
+    ``o / (2 - o)`` with the overlap o of :class:`TopKOverlap`, as both sets have K pixels: what the released code of
+    the paper calls Top-K Overlap.
+
+    Use it only to compare with figures of that code: it puts the maps of an image in the same order as the overlap, and
+    its chance is not known in closed form. No forward pass.
+    """
 
     label = "Top-K IoU"
 

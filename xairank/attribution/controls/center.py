@@ -11,6 +11,11 @@ from xairank.attribution.controls.control import Control
 class Center(Control):
     """A Gaussian around the centre: photographers, and the makers of data sets, put there what counts.
 
+    ``exp(-(u^2 + v^2) / (2 width^2))``, with the offsets u and v from the centre in shares of the height and the width.
+
+    A method that does not beat it may owe its score to where the defects lie, not to what the model sees. No forward
+    pass.
+
     Args:
         width: Its standard deviation, as a share of the image's height and width.
         **options: Those of every method, see :class:`~xairank.attribution.AttributionMethod`.

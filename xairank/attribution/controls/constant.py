@@ -7,7 +7,12 @@ from xairank.attribution.controls.control import Control
 
 
 class Constant(Control):
-    """One value everywhere: all pixels tie, so that its Top-K Overlap is exactly chance, K / N."""
+    """One value everywhere: all pixels tie, so that its Top-K Overlap is exactly chance, K / N.
+
+    The map is 1 at every pixel.
+
+    It shows what a metric gives where there is nothing to see, without the scatter of :class:`Random`. No forward pass.
+    """
 
     label = "Constant"
     reads_image = False

@@ -8,7 +8,13 @@ from xairank.attribution.controls.control import Control
 
 
 class Edges(Control):
-    """The size of the Sobel gradient of the image's grey values: an edge detector, no model (Adebayo et al., 2018)."""
+    """The size of the Sobel gradient of the image's grey values: an edge detector, no model (Adebayo et al., 2018).
+
+    ``sqrt(gx^2 + gy^2)``, with the 3 x 3 Sobel slopes of the mean over channels; the border is repeated.
+
+    Defects often have sharp edges, so that a map of edges scores without knowing any decision; a method that does not
+    beat it may be an edge detector too. No forward pass.
+    """
 
     label = "Edges"
 

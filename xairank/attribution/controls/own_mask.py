@@ -8,8 +8,10 @@ from xairank.schema import OWN_EVIDENCE
 class OwnMask(AttributionMethod):
     """What the decoder of a multitask model marks: where the model itself says that the defect is.
 
-    It was trained to be that and explains no decision; a method near it finds what the model has found. The logits of
-    the mask are ranked, from zero up, as probabilities would be equal where they are near 0 or 1.
+    The logits of the mask minus the least of them, as probabilities would be equal where they are near 0 or 1.
+
+    It was trained to be that and explains no decision; a method near it finds what the model has found. Only for models
+    with a decoder, and no bar for others. Cost: the decoder, beyond the prediction.
     """
 
     label = "Own mask"

@@ -13,7 +13,10 @@ from xairank.attribution.controls.control import Control
 class Random(Control):
     """Every pixel drawn alike from [0, 1), with a seed of its own for each image: what it shows, and ``seed``.
 
-    Its expected Top-K Overlap is chance, K / N.
+    The draw depends on the image's content and the seed alone. Its expected Top-K Overlap is chance, K / N.
+
+    A method that is not clearly above it has found nothing. Averages over few images scatter; :class:`Constant` gives
+    the expectation itself. No forward pass.
 
     Args:
         seed: Other seeds draw other maps.
