@@ -169,7 +169,8 @@ def test_checkpoints_of_a_sweep_take_the_place_of_seeds(run, place):
     assert sorted(set(sweep.scores["seed"])) == sorted(set(sweep.excluded["seed"])) == [0, 1, 2]
     assert group.seeds == "3 networks (0.pth, 1.pth and 2.pth)"
     tables, conclusions = make_tables(sweep)
-    assert {table.name for table in tables} == {"hyperparameters", "win_rate_test", "ranking", "statistics"}
+    always = {"hyperparameters", "win_rate_test", "ranking", "statistics", "agreement", "by_defect"}
+    assert {table.name for table in tables} == always
     assert set(tables[2].data["n_seeds"]) == {3}
     assert any("3 networks say little about other networks." in line for line in conclusions)
     assert not any("seed" in line for line in conclusions)
@@ -335,6 +336,7 @@ def test_maps_of_what_was_misclassified_may_be_there_and_are_not_ranked(run, pla
     assert "maps of mine are resized bilinearly from 6 x 6 to 48 x 48 pixels" in out
     (folder,) = runs_of(place, "maps")
     scores, excluded = pd.read_parquet(folder / "scores.parquet"), pd.read_csv(folder / "excluded.csv")
+    scores = scores[scores["method"] == "mine"]
     assert scores["sample"].tolist() == [f"crack/{n:03}" for n in range(6)]
     assert scores["probability"].tolist() == [n / 10 for n in range(6)]
     assert excluded["reason"].value_counts().to_dict() == {"good": 10, "misclassified": 10}

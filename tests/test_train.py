@@ -91,8 +91,8 @@ def test_one_command_leaves_a_complete_run(run, tmp_path):
     ]
     assert excluded.columns.tolist() == [*SAMPLE_COLUMNS, "reason"]
     # Every image is either ranked by each method once, or excluded once.
-    assert (scores.groupby(["split", "sample"])["method"].nunique() == 3).all()
-    assert len(scores) == 3 * scores["sample"].nunique()
+    assert (scores.groupby(["split", "sample"])["method"].nunique() == 8).all()  # three methods, five controls
+    assert len(scores) == 8 * scores["sample"].nunique()
     assert sorted([*scores["sample"].unique(), *excluded["sample"]]) == sorted(
         set(scores["sample"]) | set(excluded["sample"])
     )
@@ -237,7 +237,9 @@ def test_a_run_stopped_while_explaining_goes_on_where_it_stopped(run, tmp_path, 
     explained = []
     original = scoring.explain
     monkeypatch.setattr(
-        scoring, "explain", lambda *arguments: explained.append(len(arguments[2])) or original(*arguments)
+        scoring,
+        "explain",
+        lambda *arguments, **options: explained.append(len(arguments[2])) or original(*arguments, **options),
     )
     with monkeypatch.context() as patch:
         cut_after(3, patch)
@@ -433,7 +435,17 @@ def test_the_record_of_a_run_serves_without_its_data(run, tmp_path):
     run("trainer.max_epochs=1")
     record = json.loads((only_run(tmp_path) / "run.json").read_text())
     assert record["classes"] == ["crack", "good", "hole"]
-    assert [facts.label for facts in method_facts(record).values()] == ["Grad-CAM", "Saliency", "Integrated gradients"]
+    labels = {facts.label: facts.control for facts in method_facts(record).values()}
+    assert [label for label, control in labels.items() if not control] == [
+        "Grad-CAM",
+        "Saliency",
+        "Integrated gradients",
+    ]
+    controls = dict.fromkeys(("Random", "Centre", "Edges", "Constant"), "no evidence") | {"Own mask": "own evidence"}
+    assert {label: control for label, control in labels.items() if control} == controls
+    costs = record["costs"]
+    assert {name: costs[name]["forward_passes"] for name in ("gradcam", "saliency")} == {"gradcam": 1, "saliency": 2}
+    assert all(some["milliseconds"] > 0 for some in costs.values())
     assert metric_facts(record)["topk_overlap"].label == "Top-K Overlap"
     assert (record["format"], record["device"], record["weights"]) == (2, "cpu", None)
     assert record["threads"] == torch.get_num_threads()

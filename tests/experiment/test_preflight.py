@@ -83,8 +83,8 @@ def test_weights_that_are_here_or_can_be_downloaded_pass(place, monkeypatch):
 
 
 def test_an_encoder_without_a_feature_map_is_found_before_training(place):
-    text = mistake("model.encoder=vit_tiny_patch16_224", "data.image_size=224")
-    assert text.startswith("model.encoder: VisionTransformer gives features")
+    text = mistake("model.encoder=pit_ti_224", "data.image_size=224")
+    assert text.startswith("model.encoder: PoolingVisionTransformer gives features")
 
 
 def test_a_full_disk_is_found_before_training(place, monkeypatch):

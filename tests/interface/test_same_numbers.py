@@ -71,9 +71,13 @@ def write_files(run, maps, predictions):
 
 
 def scores_of(run):
-    """What is known of each ranked image and method, and its scores; diagnostics of single methods aside."""
+    """What is known of each ranked image and method, and its scores; diagnostics of single methods aside.
+
+    Nor the model's own mask, which maps alone have none of.
+    """
     columns = [*DESCRIPTION, "k", "n_pixels", "method", *METRICS, *(f"{METRICS[0]}_chance",)]
     scores = pd.read_parquet(run / "scores.parquet")[columns]
+    scores = scores[scores["method"] != "own_mask"]
     return scores.sort_values(["split", "sample", "method"], ignore_index=True)
 
 
@@ -83,7 +87,8 @@ def excluded_of(run):
 
 def ranking_table(run):
     (table,) = (table for table in make_tables(read_sweep(run.parent))[0] if table.name == "ranking")
-    return table.data.sort_values(["split", "method"], ignore_index=True)
+    data = table.data[table.data["method"] != "own_mask"]
+    return data.sort_values(["split", "method"], ignore_index=True)
 
 
 def test_the_training_ranks_something_and_excludes_something(trained):

@@ -120,6 +120,8 @@ def _try(key: str, call: Callable[[], Any]) -> Any:  # noqa: ANN401
         return call()
     except NonFiniteError:  # which random weights may cause
         return None
+    except UserError as error:  # of ours, such as a layer that the network lacks
+        raise UserError(f"{key}: {error}") from None
     except Exception as error:  # whatever the user's code raises
         where = traceback.extract_tb(error.__traceback__)[-1]
         reason = " ".join(str(error).split()).removeprefix(key.rpartition(".")[2] + ": ") or type(error).__name__
