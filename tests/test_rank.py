@@ -309,6 +309,7 @@ def test_maps_of_two_methods_are_ranked_by_their_overlap(run, place):
 
 
 def test_maps_alone_cannot_be_checked_by_random_weights(run, place):
+    (place / "maps" / "mine").mkdir(parents=True)
     status, _, err = run("name=maps", *DATA, "maps=maps", "attribution.randomise=true")
     assert status == 2
     assert "attribution.randomise=true: needs the network, and maps= ranks maps alone" in err

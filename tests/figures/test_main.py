@@ -20,7 +20,7 @@ def test_writes_and_lists_every_figure_in_every_format(tmp_path, monkeypatch, ca
     files = sorted((tmp_path / "paper" / "figures").iterdir())
     assert sorted(Path(line) for line in output.splitlines() if line.endswith((".pdf", ".svg", ".png"))) == files
     assert {file.suffix for file in files} == {".pdf", ".svg", ".png"}
-    assert len(files) == 3 * 10
+    assert len(files) == 3 * 12
     starts = {".pdf": b"%PDF", ".svg": b"<?xml", ".png": b"\x89PNG"}
     assert all(file.read_bytes().startswith(starts[file.suffix]) for file in files)
     assert "Left out Figures 3 and 6" in output

@@ -253,5 +253,5 @@ def test_the_command_and_the_function_give_the_same_scores(source, shared, tmp_p
     before = observed(model)
     ranking = xairank.rank(model, data=data, classes=CLASSES, methods=METHODS, **normalize)
     assert_unchanged(model, before)
-    assert by_method(ranking.scores)[scores.columns].equals(scores)
+    assert by_method(ranking.sweep.scores)[scores.columns].equals(scores)
     assert ranking.excluded["reason"].tolist() == ["misclassified"] * 2

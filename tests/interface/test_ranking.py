@@ -146,14 +146,16 @@ def test_a_saved_ranking_is_a_sweep(ranking, tmp_path, monkeypatch, capsys):
     folder = ranking.save(tmp_path / "multirun" / "mine")
     assert folder == tmp_path / "multirun" / "mine"
     sweep = read_sweep(folder)
-    pd.testing.assert_frame_equal(sweep.scores.drop(columns="group"), ranking.scores)
+    pd.testing.assert_frame_equal(sweep.scores, ranking.sweep.scores)
+    pd.testing.assert_frame_equal(xairank.Ranking(folder).scores, ranking.scores)
     pd.testing.assert_frame_equal(xairank.Ranking(folder).table, ranking.table)
     assert xairank.Ranking(folder).conclusion == ranking.conclusion
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["tables", "name=mine"])
     tables()
     assert ranking.conclusion.splitlines()[0] in capsys.readouterr().out
-    table = pd.read_csv(folder / "tables" / "ranking.csv").dropna(axis="columns", how="all")
+    table = pd.read_csv(folder / "tables" / "ranking.csv")
+    table = table[table["control"].isna()]
     pd.testing.assert_frame_equal(
         table[["method", "score", "rank"]].sort_values("rank", ignore_index=True),
         ranking.table[["method", "score", "rank"]],

@@ -17,7 +17,8 @@ from xairank.runs.maps import read_maps
 from xairank.runs.sweep import read_sweep
 from xairank.tables.collection import make_tables
 
-METRICS = ["topk_overlap", "topk_iou", "pointing_game", "average_precision", "mass_distance"]
+# Those that read the order of the pixels alone, which maps in files keep to the last bit.
+METRICS = ["topk_overlap", "topk_iou", "pointing_game", "average_precision", "roc_auc"]
 DESCRIPTION = ["seed", "fold", "split", "sample", "case", "label", "predicted"]
 DATA = [option for option in QUICK if option.startswith("data.")]
 FOLD, SEED = 1, 4

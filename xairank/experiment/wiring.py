@@ -32,7 +32,15 @@ def create_methods(config: Config) -> dict[str, AttributionMethod]:
     Raises:
         UserError: An entry cannot be made, or a control has the name of a method.
     """
-    methods = _create_entries("attribution.methods", config["attribution"]["methods"])
+    return with_controls(_create_entries("attribution.methods", config["attribution"]["methods"]), config)
+
+
+def with_controls(methods: Mapping[str, AttributionMethod], config: Config) -> dict[str, AttributionMethod]:
+    """The methods, and behind them the ``attribution.controls``.
+
+    Raises:
+        UserError: An entry cannot be made, or a control has the name of a method.
+    """
     controls = _create_entries("attribution.controls", config["attribution"]["controls"])
     for name, control in controls.items():
         if name in methods:

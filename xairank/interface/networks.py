@@ -22,7 +22,7 @@ from xairank.experiment.explaining import Samples
 from xairank.experiment.prediction import predict_logits
 from xairank.experiment.ranked import rank_classifier
 from xairank.experiment.trial import small_network, try_metrics
-from xairank.experiment.wiring import create_data, create_methods, create_metrics
+from xairank.experiment.wiring import create_data, create_methods, create_metrics, with_controls
 from xairank.interface.configuration import Config, checked, composed, data_overrides, entries_of
 from xairank.interface.ranking import Ranking
 from xairank.interface.samples import MemorySamples, checked_images, checked_labels, checked_masks, gather
@@ -100,7 +100,7 @@ def rank(
     config["attribution"] |= {"batch_limit": batch_limit, "keep_maps": keep_maps}
     config["seed"] = seed
     checked(config)
-    made_methods = create_methods(config) if isinstance(methods, str) else as_methods(methods)
+    made_methods = create_methods(config) if isinstance(methods, str) else with_controls(as_methods(methods), config)
     made_metrics = create_metrics(config) if isinstance(metrics, str) else as_metrics(metrics)
     if data is not None:
         if any(one is not None for one in (images, masks, labels)):

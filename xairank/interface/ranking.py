@@ -41,8 +41,13 @@ class Ranking:
 
     @property
     def scores(self) -> pd.DataFrame:
-        """A row an image, method and network: every metric, chance, K, predicted class and probability."""
-        return self.sweep.scores.drop(columns="group") if len(self.sweep.groups) == 1 else self.sweep.scores
+        """A row an image, method and network: every metric, chance, K, predicted class and probability.
+
+        Those of the controls are in ``sweep.scores``, beside these.
+        """
+        controls = {name for group in self.sweep.groups for name in group.controls}
+        scores = self.sweep.scores[~self.sweep.scores["method"].isin(controls)].reset_index(drop=True)
+        return scores.drop(columns="group") if len(self.sweep.groups) == 1 else scores
 
     @property
     def excluded(self) -> pd.DataFrame:
