@@ -240,10 +240,13 @@ def test_ranking_what_the_model_relies_on_needs_a_model_and_its_measure(syntheti
         validate(maps)
 
 
-def test_faithfulness_adds_metrics_to_those_of_overlap():
+def test_faithfulness_adds_metrics_to_those_of_plausibility():
     evaluation = composed("evaluation=faithfulness")["evaluation"]
+    plausibility = composed("evaluation=plausibility")["evaluation"]["metrics"]
+    assert len(plausibility) == 9
     assert list(evaluation["measures"]) == ["reliance"]
     assert list(evaluation["metrics"]) == [
-        *("topk_overlap", "topk_iou", "deletion_mean_color", "deletion_blurred"),
+        *plausibility,
+        *("deletion_mean_color", "deletion_blurred"),
         *("insertion_mean_color", "insertion_blurred", "sensitivity", "complexity"),
     ]

@@ -43,3 +43,16 @@ def test_costs_add_up_over_calls_and_a_plain_function_has_one():
         explain({"mine": lambda model, images, targets: images[:, 0]}, frozen, images, targets, costs=costs)
     assert costs["mine"].images == 4
     assert torch.tensor(costs["mine"].passes) == 4
+
+
+def test_a_batch_that_did_not_fit_costs_nothing():
+    class Greedy(Saliency):
+        def attribute(self, forward):
+            if len(forward.images) > 1:
+                raise torch.OutOfMemoryError
+            return super().attribute(forward)
+
+    model, (images, targets) = network("resnet18"), images_and_targets(3)
+    costs: dict[str, Cost] = {}
+    explain({"cam": GradCAM(), "greedy": Greedy()}, model, images, targets, batch_limit=2, costs=costs)
+    assert [(cost.images, cost.passes) for cost in costs.values()] == [(3, 3), (3, 6)]

@@ -8,7 +8,7 @@ import torch
 from timm.layers.attention import Attention, AttentionRope
 from torch import Tensor, nn
 
-from xairank.attribution.cam import interpolate_axis
+from xairank.attribution.cam import upsample
 from xairank.attribution.forward_pass import ForwardPass
 from xairank.attribution.protocol import Model, as_parts
 from xairank.attribution.score import Score
@@ -122,7 +122,7 @@ def token_maps(relevance: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
         columns = round(rows * width / height)
         if rows and rows * columns == n_tokens - n_prefix:
             coarse = relevance[:, n_prefix:].unflatten(1, (rows, columns))
-            return interpolate_axis(interpolate_axis(coarse, height, 1), width, 2), coarse
+            return upsample(coarse, images), coarse
     raise ValueError(
         f"attention: the network's {n_tokens} tokens are no grid over an image of {height} x {width} pixels; choose "
         "another method"

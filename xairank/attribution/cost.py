@@ -22,6 +22,12 @@ class Cost:
     passes: float = 0.0
     seconds: float = 0.0
 
+    def add(self, other: "Cost") -> None:
+        """Adds what was spent on other images."""
+        self.images += other.images
+        self.passes += other.passes
+        self.seconds += other.seconds
+
 
 class Stopwatch:
     """Seconds, with an accelerator's work included."""

@@ -72,7 +72,7 @@ class AttributionMethod(ABC):
         """Why the method cannot explain a model, in words that follow "it"; empty where it can."""
         if self.needs_feature_map and len(getattr(model, "feature_shape", ("C", "h", "w"))) != 3:
             return "needs a feature map, and no layer of the network gives one that the logits depend on everywhere"
-        if self.needs_decoder and not hasattr(model, "decode"):
+        if self.needs_decoder and getattr(model, "decode", None) is None:  # a frozen model without decoder has None
             return "needs a model that predicts a mask"
         return ""
 
@@ -152,16 +152,20 @@ def _within_memory(
     costs: dict[str, Cost] | None,
 ) -> dict[str, Explanation] | None:
     """The explanations, or None where memory does not suffice and the limit can be lowered."""
+    spent: dict[str, Cost] = {}
     try:
         explanations: dict[str, Explanation] = {}
         for score in dict.fromkeys(_score(method) for method in methods.values()):
             some = {name: method for name, method in methods.items() if _score(method) == score}
-            explanations |= _explain_score(score, some, model, images, targets, batch_limit, costs)
-        return explanations
+            explanations |= _explain_score(score, some, model, images, targets, batch_limit, spent)
     except Exception as error:
         if batch_limit == 1 or not is_out_of_memory(error):
             raise
         return None
+    if costs is not None:
+        for name, cost in spent.items():
+            costs.setdefault(name, Cost()).add(cost)
+    return explanations
 
 
 def _explain_score(
@@ -171,9 +175,9 @@ def _explain_score(
     images: Tensor,
     targets: Tensor | None,
     batch_limit: int,
-    costs: dict[str, Cost] | None,
+    costs: dict[str, Cost],
 ) -> dict[str, Explanation]:
-    """The explanations of methods that explain the same score, from one forward pass."""
+    """The explanations of methods that explain the same score, from one pass; what each cost goes to ``costs``."""
     watch, shared = Stopwatch(images.device), Cost()
     input_gradients = any(_uses_input_gradients(method) for method in methods.values())
     with watch.added_to(shared):
@@ -193,16 +197,9 @@ def _explain_score(
         for what, values in (*forward.computed(), ("the map", maps)):
             check_finite(name, what, values)
         explanations[name] = maps, diagnostics
-        if costs is not None:
-            alone = len(images) * (1 + _uses_input_gradients(method))
-            _add(costs.setdefault(name, Cost()), len(images), alone + forward.passes - before, shared, own)
+        alone = len(images) * (1 + _uses_input_gradients(method))
+        costs[name] = Cost(len(images), alone + forward.passes - before, shared.seconds + own.seconds)
     return explanations
-
-
-def _add(total: Cost, images: int, passes: float, *parts: Cost) -> None:
-    total.images += images
-    total.passes += passes
-    total.seconds += sum(part.seconds for part in parts)
 
 
 def _score(method: Method) -> str:

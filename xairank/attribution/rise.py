@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xairank.attribution.draws import checked_whole
 from xairank.attribution.engine import AttributionMethod, Explanation
 from xairank.attribution.forward_pass import ForwardPass
 from xairank.attribution.stream import stream_scores
@@ -45,12 +46,10 @@ class RISE(AttributionMethod):
         **options: Any,  # noqa: ANN401
     ) -> None:
         super().__init__(**options)
-        for name, value, least in (("n_masks", n_masks, 2), ("cells", cells, 2), ("seed", seed, 0)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{name}={value} is not allowed: expected a whole number of at least {least}")
         if isinstance(probability, bool) or not isinstance(probability, int | float) or not 0 < probability < 1:
             raise ValueError(f"probability={probability} is not allowed: expected a number between 0 and 1")
-        self.n_masks, self.cells, self.probability, self.seed = n_masks, cells, probability, seed
+        self.n_masks, self.cells = checked_whole("n_masks", n_masks, 2), checked_whole("cells", cells, 2)
+        self.probability, self.seed = probability, checked_whole("seed", seed, 0)
         generator = torch.Generator().manual_seed(seed)
         self._grids = torch.rand(n_masks, cells, cells, generator=generator) < probability
         self._shifts = torch.rand(n_masks, 2, generator=generator, dtype=torch.float64)

@@ -81,7 +81,7 @@ def _reinitialise(module: nn.Module) -> None:
 
 def _shuffle_the_rest(network: nn.Module, known: set[str]) -> None:
     for name, module in network.named_modules():
-        if name not in known and not name.endswith("decoder") and ".decoder." not in f".{name}.":
+        if name not in known:
             for tensor in module.parameters(recurse=False):
                 _shuffle(tensor)
 

@@ -43,5 +43,7 @@ def test_a_model_without_decoder_is_refused_in_one_line():
             return features.mean(dim=(2, 3))
 
     assert OwnMask().obstacle(Bare()) == "needs a model that predicts a mask"
+    assert OwnMask().obstacle(freeze(Bare(), torch.rand(1, 3, 8, 8))) == "needs a model that predicts a mask"
+    assert OwnMask().obstacle(freeze(network(), torch.rand(1, 3, 64, 64))) == ""
     with pytest.raises(ValueError, match="the model has no decoder"):
         OwnMask()(Bare(), torch.rand(1, 3, 8, 8), torch.tensor([0]))

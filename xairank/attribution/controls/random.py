@@ -1,13 +1,12 @@
 """Noise."""
 
-import hashlib
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from xairank.attribution.controls.control import Control
+from xairank.attribution.draws import Draws, checked_whole
 
 
 class Random(Control):
@@ -27,16 +26,12 @@ class Random(Control):
 
     def __init__(self, seed: int = 0, **options: Any) -> None:  # noqa: ANN401
         super().__init__(**options)
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise ValueError(f"seed={seed} is not allowed: expected a whole number of at least 0")
-        self.seed = seed
+        self.seed = checked_whole("seed", seed, 0)
 
     def from_images(self, images: Tensor) -> Tensor:
         """Images (B, C, H, W) -> maps (B, H, W) in [0, 1)."""
-        maps = [self._draw(image) for image in images.detach().cpu()]
-        return torch.stack(maps).to(images) if maps else images.new_zeros(0, *images.shape[2:])
-
-    def _draw(self, image: Tensor) -> Tensor:
-        content = hashlib.sha256(image.float().contiguous().numpy().tobytes()).digest()
-        generator = np.random.default_rng([self.seed, *content[:16]])
-        return torch.from_numpy(generator.random(tuple(image.shape[1:]), dtype=np.float32))
+        draws, size = Draws(images, self.seed), tuple(images.shape[2:])
+        maps = images.new_zeros(len(images), *size)
+        for place in range(len(images)):
+            maps[place] = torch.from_numpy(draws.generator(place, 0).random(size, dtype="float32"))
+        return maps
