@@ -16,7 +16,7 @@ from xairank.figures.options import Options
 from xairank.figures.style import RC
 from xairank.names import count
 from xairank.runs.sweep import Sweep, read_sweep
-from xairank.tables.collection import make_tables
+from xairank.tables.collection import NOTHING_RANKED, Results, make_results
 from xairank.tables.table import Table
 
 
@@ -84,8 +84,8 @@ class Ranking:
     def conclusion(self) -> str:
         """What the ranking shows and what it does not, in sentences."""
         if self.sweep.scores.empty:
-            return "No image could be ranked: no defect with a mask in view was classified correctly."
-        return "\n".join(self._made[1])
+            return NOTHING_RANKED
+        return "\n".join(self._made.words)
 
     @property
     def figures(self) -> list[str]:
@@ -134,7 +134,7 @@ class Ranking:
     def report(self) -> str:
         """All tables with their notes, and the conclusion, in Markdown."""
         parts = ["# Ranking of attribution methods", self.conclusion]
-        parts += [table.to_markdown() for table in self._made[0]]
+        parts += [table.to_markdown() for table in self._made.tables]
         return "\n\n".join(parts) + "\n"
 
     def __str__(self) -> str:
@@ -153,12 +153,12 @@ class Ranking:
         return f"{self._tables['ranking'].to_markdown()}\n\n{self.conclusion}"
 
     @cached_property
-    def _made(self) -> tuple[list[Table], list[str]]:
-        return make_tables(self.sweep)
+    def _made(self) -> Results:
+        return make_results(self.sweep)
 
     @property
     def _tables(self) -> dict[str, Table]:
-        return {table.name: table for table in self._made[0]}
+        return {table.name: table for table in self._made.tables}
 
     @cached_property
     def _listed(self) -> tuple[Figures, list[str]]:

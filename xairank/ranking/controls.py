@@ -78,3 +78,17 @@ def at_controls(table: pd.DataFrame, labels: Mapping[str, str]) -> str:
     control, score = table["control"].iloc[0], table["control_score"].iloc[0]
     comma = "," if len(clauses) > 1 else ""
     return f"{', and '.join(clauses)}{comma} the best control without evidence, {labels[control]} ({score:.2f})."
+
+
+def above_controls(table: pd.DataFrame, labels: Mapping[str, str]) -> str:
+    """A sentence where every method is above the best control; empty where one is not, or it is not known.
+
+    Args:
+        table: Of :func:`against_controls`.
+        labels: What methods and controls are called.
+    """
+    if table.empty or not (table["verdict"] == ABOVE).all():
+        return ""
+    who = f"All {len(table)} methods are" if len(table) > 1 else f"{labels[table['method'].iloc[0]]} is"
+    control, score = table["control"].iloc[0], table["control_score"].iloc[0]
+    return f"{who} above the best control without evidence, {labels[control]} ({score:.2f})."
