@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from xairank.names import in_words
 from xairank.runs.group import Group
 from xairank.runs.sweep import Sweep
-from xairank.schema import SPLITS
+from xairank.schema import SPLITS, TEST
 from xairank.tables.agreement import agreement_table
 from xairank.tables.answer import Answer, answers
 from xairank.tables.defects import by_defect
@@ -44,6 +44,20 @@ class Results:
         unknown = {one.about for one in self.sentences if one.weight == UNKNOWN}
         names = [name.lower() for about, name in ABOUT.items() if about in unknown]
         return [*weighty, *([f"Not looked at: {in_words(names)}."] if names else [])]
+
+    @property
+    def main_answers(self) -> list[Answer]:
+        """The answer of each group: on the test set, or on the training set where no test image is ranked."""
+        found: dict[str, Answer] = {}
+        for answer in self.answers:
+            if answer.group.name not in found or answer.split == TEST:
+                found[answer.group.name] = answer
+        return list(found.values())
+
+    @property
+    def headlines(self) -> list[str]:
+        """Of the main answers, with the group where there are several."""
+        return [": ".join(filter(None, (answer.group.name, answer.headline))) for answer in self.main_answers]
 
 
 def make_results(sweep: Sweep) -> Results:
