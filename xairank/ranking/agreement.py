@@ -111,7 +111,8 @@ def who_wins_elsewhere(
             differing.setdefault(tuple(methods), []).append(facts[name].label)
     n_same = len(best) - sum(map(len, differing.values()))
     who = in_words([labels[name] for name in best[metric]])
-    number = f"{n_same} of {len(best)} metrics" if differing else f"all {len(best)} metrics"
+    every = "both metrics" if len(best) == 2 else f"all {len(best)} metrics"
+    number = f"{n_same} of {len(best)} metrics" if differing else every
     clauses = [
         f"by {in_words(metrics)} it is {in_words([labels[name] for name in methods])}"
         for methods, metrics in differing.items()

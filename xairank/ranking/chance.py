@@ -85,7 +85,8 @@ def beats_chance(summary: pd.DataFrame, labels: Mapping[str, str], *, higher_is_
     """
     if summary.empty or not (summary["against_chance"] == ABOVE).all():
         return ""
-    who = f"All {len(summary)} methods are" if len(summary) > 1 else f"{labels[summary['method'].iloc[0]]} is"
+    many = "Both" if len(summary) == 2 else f"All {len(summary)}"
+    who = f"{many} methods are" if len(summary) > 1 else f"{labels[summary['method'].iloc[0]]} is"
     return f"{who} {'above' if higher_is_better else 'better than'} chance ({summary['chance'].iloc[0]:.2f})."
 
 

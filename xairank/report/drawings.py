@@ -7,10 +7,10 @@ from pathlib import Path
 
 import matplotlib as mpl
 
-from xairank.figures.catalog import list_figures
+from xairank.figures.catalog import Figures, list_figures
 from xairank.figures.options import Options
 from xairank.figures.style import RC, save
-from xairank.names import display_name
+from xairank.names import count, display_name
 from xairank.progress import Track
 from xairank.runs.group import Group
 from xairank.runs.sweep import Sweep
@@ -18,7 +18,8 @@ from xairank.schema import SPLITS, TEST
 from xairank.tables.answer import Answer
 
 FOLDER = "figures"
-_POINTS = 72  # an inch, as SVG viewers count
+_FIRST = 3  # methods whose best, median and worst image are shown
+_PIXELS = 96  # of CSS, an inch
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Kind:
 
 
 KINDS = {
-    "overlap_distribution": Kind("Scores of every image, by method, beside chance and the controls", "evidence"),
+    "overlap_distribution": Kind("Scores of every image, by method, beside chance and the controls", "scores"),
     "critical_difference": Kind("Mean ranks; methods under one bar are not shown to differ by ranks alone", "methods"),
     "pairwise_wins": Kind("Share of the images on which the method of the row beats that of the column", "methods"),
     "figure7_win_rate": Kind("Win rate by class (Figure 7 of the paper)", "methods"),
@@ -84,16 +85,38 @@ def draw_all(sweep: Sweep, answers: Sequence[Answer], folder: Path, track: Track
     figures, left_out = list_figures(
         sweep, Options(sweep.folder.name, sweep.folder.parent, None, split, None, ("svg",))
     )
+    left_out += _keep_first(figures, answers)
     found = []
     with mpl.rc_context(RC):
         for name, draw in track(figures.items(), len(figures)):
             figure = draw()
-            width, height = (round(_POINTS * inches) for inches in figure.get_size_inches())
+            width, height = (round(_PIXELS * inches) for inches in figure.get_size_inches())
             save(figure, folder / FOLDER / name, ("svg",))
             kind = next((kind for kind in KINDS if name.startswith(kind)), "")
             caption, alternative = describe(name, kind, sweep.groups, answers)
             found.append(Drawing(name, f"{FOLDER}/{name}.svg", kind, caption, alternative, width, height))
     return found, left_out
+
+
+def _keep_first(figures: Figures, answers: Sequence[Answer]) -> list[str]:
+    """Takes out Figure 6 of all but the first methods: a picture each of a hundred methods would be all there is."""
+    shown = {
+        f"figure6_{row['method']}_{place}{answer.group.suffix}"
+        for answer in answers
+        for row in answer.rows[:_FIRST]
+        for place in ("best", "median", "worst")
+    }
+    others = [name for name in figures if name.startswith("figure6_") and name not in shown]
+    for name in others:
+        del figures[name]
+    return (
+        [
+            f"Left out {count(len(others), 'drawing')} of Figure 6, of other methods than the first {_FIRST} of each "
+            "set; python -m xairank.figures draws them"
+        ]
+        if others
+        else []
+    )
 
 
 def describe(name: str, kind: str, groups: Sequence[Group], answers: Sequence[Answer]) -> tuple[str, str]:
@@ -123,8 +146,8 @@ def describe(name: str, kind: str, groups: Sequence[Group], answers: Sequence[An
 
 
 def _words(answer: Answer, about: str) -> list[str]:
-    if about == "evidence":
-        return answer.evidence[:1]
+    if about == "scores":
+        return [answer.scores]
     return [str(sentence) for sentence in answer.sentences if sentence.about == about]
 
 

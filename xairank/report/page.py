@@ -11,6 +11,7 @@ from xairank.names import count
 from xairank.progress import Track, untracked
 from xairank.report.drawings import FOLDER as FIGURES
 from xairank.report.drawings import Drawing, draw_all
+from xairank.report.origin import excluded_table, origin_table, origins
 from xairank.report.picture import picture_of
 from xairank.report.rendering import environment
 from xairank.report.sections import in_sections
@@ -73,7 +74,7 @@ def write_report(
         The page, which opens from disk.
     """
     drawings, left_out = draw_all(sweep, results.answers, folder, track)
-    tables = results.tables
+    tables = [*results.tables, origin_table(sweep.groups), excluded_table(sweep.groups)]
     for table in tables:
         table.write(folder / TABLES)
     _remove_others(folder / TABLES, [f"{table.name}.{suffix}" for table in tables for suffix in ("csv", "md", "tex")])
@@ -107,6 +108,7 @@ def _render(
             pictures={id(answer): picture_of(answer, styles) for answer in results.answers},
             example=_example(drawings, main),
             sections=in_sections(tables, drawings),
+            origins=origins(sweep.groups),
             left_out=left_out,
             gallery=gallery,
             shows_gallery=bool(gallery.scripts),

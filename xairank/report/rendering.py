@@ -8,6 +8,7 @@ from markupsafe import Markup, escape
 from xairank.schema import SPLITS
 from xairank.tables.answer import Answer
 from xairank.tables.beside import BENEATH
+from xairank.tables.collection import NOTHING_RANKED, Results
 from xairank.tables.table import Table
 from xairank.tables.words import ABOUT, CAUTION, CONCLUSION, SUPPORT, UNKNOWN, Sentence
 
@@ -31,10 +32,11 @@ def environment() -> Environment:
     return found
 
 
-def table_html(table: Table) -> Markup:
-    """A table alone, for a notebook."""
-    template = environment().get_template("table.html")
-    return Markup(template.make_module().table_of(table, ""))  # type: ignore[attr-defined]
+def notebook_html(results: Results) -> str:
+    """The answer, the ranking and what qualifies it, for a notebook."""
+    (table,) = (table for table in results.tables if table.name == "ranking")
+    headlines = results.headlines or [NOTHING_RANKED]
+    return environment().get_template("notebook.html").render(headlines=headlines, table=table, words=results.words)
 
 
 def cell(text: str) -> Markup:
@@ -63,11 +65,12 @@ def texts(table: Table) -> list[tuple[str, str, str]]:
 
 
 def marks(answer: Answer) -> list[tuple[str, str, list[Sentence]]]:
-    """What qualifies an answer: the subject in words, the weight of its heaviest sentence, its sentences."""
+    """What qualifies an answer, the heaviest first: the subject in words, its weight, its sentences."""
     found = []
     for about, label in ABOUT.items():
         own = [sentence for sentence in answer.sentences if sentence.about == about]
         if own:
             weight = min((sentence.weight for sentence in own), key=list(_WEIGHTS).index)
             found.append((label, weight, own))
-    return found
+    order = (CONCLUSION, CAUTION, SUPPORT, UNKNOWN)
+    return sorted(found, key=lambda one: order.index(one[1]))

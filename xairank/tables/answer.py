@@ -29,7 +29,9 @@ class Answer:
         group: The group.
         split: The split.
         headline: One sentence that does not mislead.
-        evidence: The numbers behind it, with intervals and what they rest on.
+        scores: The scores of the first methods with their intervals.
+        lead: By how much the first two methods differ, with its interval; empty where nothing can be concluded.
+        basis: How many images and runs it rests on.
         sentences: What supports, qualifies or is missing, by what it is about.
         rows: Of the ranking's data: the methods, best first, then the controls.
     """
@@ -37,7 +39,9 @@ class Answer:
     group: Group
     split: str
     headline: str
-    evidence: list[str]
+    scores: str
+    lead: str
+    basis: str
     sentences: list[Sentence]
     rows: list[dict[Any, Any]]
 
@@ -64,7 +68,18 @@ def answers(
         said = headline(comparison, group.labels, group.repeat, _clauses(own, comparison))
         order = rows.assign(no_method=rows["control"] != "").sort_values(["no_method", "rank"], kind="stable")
         in_order: list[dict[Any, Any]] = order.to_dict("records")
-        found.append(Answer(group, split, said, _evidence(group, split, comparison, in_order), own, in_order))
+        found.append(
+            Answer(
+                group,
+                split,
+                headline=said,
+                scores=_scores(group, split, in_order),
+                lead=_lead(group, comparison),
+                basis=_basis(group, split, comparison),
+                sentences=own,
+                rows=in_order,
+            )
+        )
     return found
 
 
@@ -79,31 +94,40 @@ def _clauses(sentences: Sequence[Sentence], comparison: Comparison) -> list[str]
     return list(found.values())
 
 
-def _evidence(group: Group, split: str, comparison: Comparison, rows: Sequence[Mapping[Any, Any]]) -> list[str]:
-    """Sentences: the scores of the first methods, the lead of the first, and how many images were ranked."""
+def _scores(group: Group, split: str, rows: Sequence[Mapping[Any, Any]]) -> str:
+    """The scores of the first methods, and of a random map."""
     facts = group.metric_facts
     methods = [row for row in rows if row["control"] == ""]
-    scores = [
+    shown = [
         f"{group.labels[row['method']]} {with_interval(row['score'], row['score_low'], row['score_high'])}"
         for row in methods[:_LISTED]
     ]
     rest = [f"{count(len(methods) - _LISTED, 'other method')} behind"] if len(methods) > _LISTED else []
     chance = methods[0]["chance"]
     random = [] if math.isnan(chance) else [f"a random map {chance:.3f}"]
+    less = "" if facts.higher_is_better else " (less is better)"
+    return f"{SPLITS[split]} set, mean {facts.label}{less}: {', '.join([*shown, *rest, *random])}."
+
+
+def _lead(group: Group, comparison: Comparison) -> str:
+    """By how much the first two methods differ; empty where nothing can be concluded."""
+    if undecidable(comparison):
+        return ""
+    first = comparison.pairs.iloc[0]
+    lead = with_interval(first["difference"], first["difference_low"], first["difference_high"])
+    names = f"{group.labels[first['method']]} minus {group.labels[first['other']]}"
+    return f"{names}, mean {group.metric_facts.label}: {lead}."
+
+
+def _basis(group: Group, split: str, comparison: Comparison) -> str:
+    """How many images and runs it rests on, and how many defects were not ranked."""
     runs = count(comparison.n_seeds, group.repeat)
-    found = [
-        f"Mean {facts.label} on {count_of(group.of_split(split))} of the {SPLITS[split].lower()} set, {runs}: "
-        f"{', '.join([*scores, *rest, *random])}{'' if facts.higher_is_better else ' (less is better)'}."
-    ]
-    if not undecidable(comparison):
-        first = comparison.pairs.iloc[0]
-        lead = with_interval(first["difference"], first["difference_low"], first["difference_high"])
-        found.append(f"{group.labels[first['method']]} minus {group.labels[first['other']]}: {lead}.")
+    found = f"{count_of(group.of_split(split))} of the {SPLITS[split].lower()} set, {runs}"
     numbers = count_ranked(group, split).iloc[0]
     left_out = int(numbers["n_defects"] - numbers["n_ranked"])
-    if left_out:
-        found.append(
-            f"{numbers['n_ranked']} of {numbers['n_defects']} pairs of a defect and a run are ranked; the others were "
-            "misclassified or have no mask in view."
-        )
-    return found
+    if not left_out:
+        return f"{found}; every defect is ranked."
+    return (
+        f"{found}; {left_out} of {count(numbers['n_defects'], 'pair')} of a defect and a run are not ranked: "
+        "misclassified, or without a mask in view."
+    )

@@ -71,12 +71,12 @@
 
   for (const button of document.querySelectorAll("button[data-copy]")) {
     const label = button.textContent;
-    button.hidden = false;
+    button.parentElement.hidden = false;
     button.addEventListener("click", async () => {
       const done = await copy(document.getElementById(button.dataset.copy));
       button.focus();
       button.textContent = done ? "Copied" : "Not copied";
-      said.textContent = done ? `${label}: copied.` : "The browser does not let this page copy; use the file instead.";
+      said.textContent = done ? `Copied as ${label}.` : "The browser does not let this page copy; use the file instead.";
       setTimeout(() => { button.textContent = label; }, 1500);
     });
   }
