@@ -21,12 +21,13 @@ def ladder(groups: Sequence[Group]) -> tuple[Table | None, list[str]]:
     tables, sentences = [], []
     levels: list[int] = []
     for group, split in each_split(groups):
-        found = summarize_levels(group.blurred(split), group.metric)
+        rows = group.blurred(split)
+        found = summarize_levels(rows, group.metric, group.metric_facts.limits)
         if found.empty:
             continue
         levels = sorted(set(levels) | set(found["level"]))
         tables.append(found.assign(group=group.name, split=split, metric=group.metric))
-        if sentence := who_leads(found, group.labels, group.metric_facts):
+        if sentence := who_leads(rows, group.metric, group.metric_facts, group.labels):
             sentences.append(f"{split_label(group, split)}: {sentence}")
         labels = group.labels | {name: f"control: {label}" for name, label in group.control_labels.items()}
         for method, label in labels.items():
@@ -46,7 +47,7 @@ def layers(groups: Sequence[Group]) -> Table | None:
     blocks: dict[str, Rows] = {group.name: [] for group in groups}
     tables = []
     for group, split in each_split(groups):
-        found = summarize_levels(group.variants_of(split, LAYER), group.metric)
+        found = summarize_levels(group.variants_of(split, LAYER), group.metric, group.metric_facts.limits)
         if found.empty:
             continue
         tables.append(found.assign(group=group.name, split=split, metric=group.metric))
