@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from xairank.evaluation.checks import check_inputs
 from xairank.evaluation.metric import Metric
 
 
@@ -22,6 +23,7 @@ class Complexity(Metric):
 
     def __call__(self, maps: Tensor, masks: Tensor) -> Tensor:
         """Maps (B, H, W), masks (B, H, W) -> entropies (B,) in [0, ln N]."""
+        check_inputs(maps, masks)
         sizes = maps.flatten(1).double().abs()
         largest = sizes.amax(dim=1, keepdim=True)
         sizes = torch.where(largest > 0, sizes / largest, 1.0)  # the largest is 1, so that no sum is lost to underflow
