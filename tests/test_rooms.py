@@ -8,7 +8,7 @@ import pytest
 import xairank
 
 PACKAGE = Path(xairank.__file__).parent
-GROUND = {"schema", "config", "console", "errors", "files", "names", "download", "progress", "rules"}
+GROUND = {"schema", "config", "console", "errors", "files", "names", "download", "progress", "rules", "tensors"}
 PEERS = ("data", "models", "attribution", "evaluation", "ranking", "runs", "explanations")
 NO_TORCH = ("ranking", "tables", "figures", "runs", "explanations")
 
