@@ -96,16 +96,16 @@ def test_what_chance_explains_is_no_lead_and_no_change_of_places():
 
 
 def test_a_lead_of_equal_methods_is_seldom_claimed():
-    """Simulation: twelve methods that are alike, forty studies, at most a tenth of which may claim a lead anywhere."""
+    """Simulation: twelve methods that are alike, twenty studies, of which three at most may claim a lead anywhere."""
     generator = np.random.default_rng(1)
     claims = 0
     labels = {name: name for name in "abcdefghijkl"}
     rows = study({level: dict.fromkeys(labels, 0.3) for level in (0, 8, 16)}, n_cases=12, seeds=(1, 2))
-    for _ in range(40):
+    for _ in range(20):
         drawn = rows.assign(score=generator.normal(0.3, 0.1, len(rows)))
         sentence = who_leads(drawn, "score", FACTS, labels)
         claims += " leads" in sentence
-    assert claims <= 4
+    assert claims <= 3
 
 
 def test_controls_do_not_lead_and_lower_may_be_better():
