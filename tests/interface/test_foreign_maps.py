@@ -158,7 +158,7 @@ def test_metrics_of_mass_are_left_out_where_negative_values_stay(case, maps, cap
     assert capsys.readouterr().out.count(note) == 1
     gone = {f"{name}{end}" for name in ("mass_accuracy", "mass_distance") for end in ("", "_chance")}
     assert set(every) - set(kept.scores) == gone
-    assert "ROC-AUC" in kept.report()
+    assert "ROC-AUC" in kept.to_markdown()
     with pytest.raises(UserError, match=r"^ranking.metric=mass_distance is not allowed with maps_sign=as_is"):
         xairank.rank_maps(maps, case.masks, sign="as_is", metric="mass_distance")
 

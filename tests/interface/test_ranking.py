@@ -113,8 +113,8 @@ def test_statistics_and_conclusion(ranking):
     assert "0.05" in found or "chance" in found
 
 
-def test_the_report_is_markdown(ranking):
-    report = ranking.report()
+def test_all_of_it_in_markdown(ranking):
+    report = ranking.to_markdown()
     assert report.startswith("# Ranking of attribution methods\n\n")
     assert ranking.conclusion in report
     for name in ("Best", "Middle", "Awful"):
@@ -123,6 +123,23 @@ def test_the_report_is_markdown(ranking):
     assert "Ranking" in ranking._repr_markdown_() or "|" in ranking._repr_markdown_()
     assert str(ranking).splitlines()[1].split()[:2] == ["test", "best"]
     assert repr(ranking) == f"<Ranking of 3 methods on {COUNT - 2} images; print() shows it>"
+
+
+def test_the_report_is_a_page_in_the_folder_that_is_named(ranking, tmp_path):
+    assert refusal(ranking.report).startswith("report: the ranking is in a temporary folder; name one")
+    page = ranking.report(tmp_path / "mine")
+    assert page == tmp_path / "mine" / "index.html"
+    assert "Best ranks above" in page.read_text(encoding="utf-8")
+    assert xairank.Ranking(ranking.save(tmp_path / "kept")).report() == tmp_path / "kept" / "report" / "index.html"
+
+
+def test_a_notebook_shows_the_answer_the_table_and_what_qualifies_it(ranking):
+    shown = ranking._repr_html_()
+    assert shown.strip().startswith("<p><strong>Best ranks above")
+    assert shown.count("<tr") == 1 + len(ranking.table) + len(ranking.controls)
+    for line in ranking.conclusion.splitlines():
+        assert line.replace("'", "&#39;") in shown
+    assert "<script" not in shown
 
 
 def test_a_figure_by_part_of_its_name(ranking):
@@ -190,7 +207,7 @@ def test_a_ranking_of_nothing_says_so():
     assert ranking.conclusion == "No image could be ranked: no defect with a mask in view was classified correctly."
     assert ranking.table.empty
     assert ranking.statistics.empty
-    assert ranking.conclusion in ranking.report()
+    assert ranking.conclusion in ranking.to_markdown()
     assert ranking.conclusion in str(ranking)
     assert repr(ranking) == "<Ranking of 3 methods on 0 images; print() shows it>"
     assert refusal(ranking.figure, "overlap").startswith("figure overlap: there is none; expected one of none")

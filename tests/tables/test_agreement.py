@@ -36,7 +36,7 @@ def test_a_metric_that_is_better_where_it_is_lower_decides_from_end_to_end(ranki
     assert table["against_chance"].tolist()[:2] == ["above", "above"]
     assert (table["chance_corrected"].iloc[:2] > 0).all()
     assert "Best ranks above Near" in ranking.conclusion
-    assert "Mass Distance" in ranking.report()
+    assert "Mass Distance" in ranking.to_markdown()
     assert (ranking.statistics["rank_biserial"] > 0).all()
     assert "agreement_test" in ranking.figures
 

@@ -92,7 +92,7 @@ def test_groups_are_blocks_with_their_own_rows(tmp_path):
     table, sentences = by_defect(sweep.groups)
     assert len(table.blocks) == 2
     assert table.data["group"].nunique() == 2
-    assert sentences == [
+    assert [str(sentence) for sentence in sentences] == [
         f"{group.name}, {split}: {line}"
         for group in sweep.groups
         for split, name in (("training", "train"), ("test", "test"))

@@ -168,7 +168,8 @@ def test_several_groups_give_a_block_each(tmp_path):
     for table in tables:
         assert [block[0][0] for block in table.blocks] == ["**model.beta=0**", "**model.beta=1**"]
         assert set(table.data["group"]) == {"model.beta=0", "model.beta=1"}
-    assert len(conclusions) == 4
+    assert len(conclusions) == 4 + 1
+    assert conclusions[-1] == "Not looked at: controls, blur, reliance and randomisation."
     assert any(note.startswith("model.beta=0: ") and "beta" in note[14:] for note in tables[1].notes)
 
 

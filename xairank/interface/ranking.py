@@ -15,8 +15,10 @@ from xairank.figures.catalog import Figures, list_figures
 from xairank.figures.options import Options
 from xairank.figures.style import RC
 from xairank.names import count
+from xairank.report.page import write_report
+from xairank.report.rendering import notebook_html
 from xairank.runs.sweep import Sweep, read_sweep
-from xairank.tables.collection import make_tables
+from xairank.tables.collection import NOTHING_RANKED, Results, make_results
 from xairank.tables.table import Table
 
 
@@ -84,8 +86,8 @@ class Ranking:
     def conclusion(self) -> str:
         """What the ranking shows and what it does not, in sentences."""
         if self.sweep.scores.empty:
-            return "No image could be ranked: no defect with a mask in view was classified correctly."
-        return "\n".join(self._made[1])
+            return NOTHING_RANKED
+        return "\n".join(self._made.words)
 
     @property
     def figures(self) -> list[str]:
@@ -131,10 +133,27 @@ class Ranking:
             shutil.copytree(run, target / Path(run).name)
         return target
 
-    def report(self) -> str:
+    def report(self, folder: str | Path | None = None) -> Path:
+        """Writes the report, a page that opens from disk with all tables and figures.
+
+        Args:
+            folder: Where to; files of an earlier report there are replaced. By default ``report`` in the ranking's own
+                folder.
+
+        Returns:
+            The page, ``index.html``.
+
+        Raises:
+            UserError: The ranking's folder is a temporary one, and no other is given.
+        """
+        if folder is None and self._place is not None:
+            raise UserError("report: the ranking is in a temporary folder; name one, as in ranking.report('my_report')")
+        return write_report(self.sweep, self._made, self.folder / "report" if folder is None else Path(folder))
+
+    def to_markdown(self) -> str:
         """All tables with their notes, and the conclusion, in Markdown."""
         parts = ["# Ranking of attribution methods", self.conclusion]
-        parts += [table.to_markdown() for table in self._made[0]]
+        parts += [table.to_markdown() for table in self._made.tables]
         return "\n\n".join(parts) + "\n"
 
     def __str__(self) -> str:
@@ -148,17 +167,21 @@ class Ranking:
         methods = len(self.sweep.groups[0].methods)
         return f"<Ranking of {count(methods, 'method')} on {count(images, 'image')}; print() shows it>"
 
-    def _repr_markdown_(self) -> str:
+    def _repr_html_(self) -> str:
         """What a notebook shows."""
+        return notebook_html(self._made)
+
+    def _repr_markdown_(self) -> str:
+        """What a notebook shows that has no HTML."""
         return f"{self._tables['ranking'].to_markdown()}\n\n{self.conclusion}"
 
     @cached_property
-    def _made(self) -> tuple[list[Table], list[str]]:
-        return make_tables(self.sweep)
+    def _made(self) -> Results:
+        return make_results(self.sweep)
 
     @property
     def _tables(self) -> dict[str, Table]:
-        return {table.name: table for table in self._made[0]}
+        return {table.name: table for table in self._made.tables}
 
     @cached_property
     def _listed(self) -> tuple[Figures, list[str]]:

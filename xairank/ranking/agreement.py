@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from xairank.names import in_words
 from xairank.ranking.bootstrap import Interval, bootstrap_interval, draw_resamples
 from xairank.ranking.cases import case_matrices
 from xairank.ranking.wins import DECIMALS
@@ -86,6 +87,38 @@ def best_methods(scores: pd.DataFrame, metric: str, facts: MetricFacts) -> tuple
     over_seeds = pd.Series({method: values.mean() for method, values in means.items()}).round(DECIMALS)
     best = over_seeds.max() if facts.higher_is_better else over_seeds.min()
     return tuple(over_seeds.index[over_seeds == best])
+
+
+def who_wins_elsewhere(
+    best: Mapping[str, Sequence[str]], metric: str, facts: Mapping[str, MetricFacts], labels: Mapping[str, str]
+) -> str:
+    """A sentence on how many metrics have the same best method as the one that decides, and whom the others have.
+
+    Args:
+        best: The methods of the best mean score, by metric, see :func:`best_methods`.
+        metric: The one that decides.
+        facts: Of the metrics.
+        labels: What the methods are called.
+
+    Example:
+        >>> facts = {"a": MetricFacts("Top-K Overlap"), "b": MetricFacts("ROC-AUC"), "c": MetricFacts("Mass")}
+        >>> who_wins_elsewhere({"a": ("x",), "b": ("x",), "c": ("y",)}, "a", facts, {"x": "Saliency", "y": "LRP"})
+        'Saliency has the best mean by 2 of 3 metrics; by Mass it is LRP.'
+    """
+    differing: dict[tuple[str, ...], list[str]] = {}
+    for name, methods in best.items():
+        if set(methods) != set(best[metric]):
+            differing.setdefault(tuple(methods), []).append(facts[name].label)
+    n_same = len(best) - sum(map(len, differing.values()))
+    who = in_words([labels[name] for name in best[metric]])
+    every = "both metrics" if len(best) == 2 else f"all {len(best)} metrics"
+    number = f"{n_same} of {len(best)} metrics" if differing else every
+    clauses = [
+        f"by {in_words(metrics)} it is {in_words([labels[name] for name in methods])}"
+        for methods, metrics in differing.items()
+    ]
+    tail = f"; {', '.join(clauses)}" if clauses else ""
+    return f"{who} {'has' if len(best[metric]) == 1 else 'have'} the best mean by {number}{tail}."
 
 
 def tau_matrix(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:

@@ -78,6 +78,18 @@ def at_chance(summary: pd.DataFrame, labels: Mapping[str, str] | None = None, *,
     return f"{'; '.join(clauses)}." if clauses else ""
 
 
+def beats_chance(summary: pd.DataFrame, labels: Mapping[str, str], *, higher_is_better: bool = True) -> str:
+    """A sentence where every method is better than chance; empty where one is not, or it is not known.
+
+    Arguments: see :func:`at_chance`.
+    """
+    if summary.empty or not (summary["against_chance"] == ABOVE).all():
+        return ""
+    many = "Both" if len(summary) == 2 else f"All {len(summary)}"
+    who = f"{many} methods are" if len(summary) > 1 else f"{labels[summary['method'].iloc[0]]} is"
+    return f"{who} {'above' if higher_is_better else 'better than'} chance ({summary['chance'].iloc[0]:.2f})."
+
+
 def _values(rows: list[dict[Hashable, Any]]) -> str:
     """The scores, chance, and where it is known what they are above it."""
     chance = f"chance {rows[0]['chance']:.2f}"

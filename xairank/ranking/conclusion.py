@@ -28,12 +28,8 @@ def conclude(comparison: Comparison, labels: Mapping[str, str] | None = None, re
         labels: What methods are called; by default their names in words.
         repeat: What the cases are averaged over: a seed, or a network that existed.
     """
-    n_cases, n_methods = comparison.n_cases, len(comparison.mean_ranks)
-    if n_methods < 2:
-        return "There is only one method, so there is nothing to compare."
-    if n_cases < FEWEST_CASES:
-        verb = "is" if n_cases == 1 else "are"
-        return f"{_counted(comparison)} {verb} too few: with fewer than {FEWEST_CASES}, no test can reach p < 0.05."
+    if reason := undecidable(comparison):
+        return reason
 
     def label(method: str) -> str:
         return labels[method] if labels else display_name(method)
@@ -45,6 +41,17 @@ def conclude(comparison: Comparison, labels: Mapping[str, str] | None = None, re
             *_seeds(comparison.n_seeds, repeat),
         ]
     )
+
+
+def undecidable(comparison: Comparison) -> str:
+    """Why nothing can be concluded, in a sentence; empty where something can."""
+    n_cases = comparison.n_cases
+    if len(comparison.mean_ranks) < 2:
+        return "There is only one method, so there is nothing to compare."
+    if n_cases < FEWEST_CASES:
+        verb = "is" if n_cases == 1 else "are"
+        return f"{_counted(comparison)} {verb} too few: with fewer than {FEWEST_CASES}, no test can reach p < 0.05."
+    return ""
 
 
 def _relations(pairs: pd.DataFrame, label: Callable[[str], str], repeat: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Whether a method beats the controls: maps that say nothing of what the model decides."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from xairank.ranking.margins import Margin, tested_margins
 from xairank.ranking.wins import FEWEST_CASES
 from xairank.schema import MetricFacts
 
+_MANY = 6  # methods that a sentence cannot name
 _COLUMNS = (
     *("method", "control", "score", "control_score", "difference", "difference_low", "difference_high"),
     *("wilcoxon_p", "holm_p", "two_way_p", "verdict"),
@@ -71,10 +73,32 @@ def at_controls(table: pd.DataFrame, labels: Mapping[str, str]) -> str:
     for verdict, words in ((AT, "not shown to be above"), (BELOW, "below")):
         rows = table[table["verdict"] == verdict].to_dict("records")
         if rows:
-            names = in_words([f"{labels[row['method']]} ({row['score']:.2f})" for row in rows])
-            clauses.append(f"{names} {'is' if len(rows) == 1 else 'are'} {words}")
+            clauses.append(f"{_named(rows, labels, len(table))} {words}")
     if not clauses:
         return ""
     control, score = table["control"].iloc[0], table["control_score"].iloc[0]
     comma = "," if len(clauses) > 1 else ""
     return f"{', and '.join(clauses)}{comma} the best control without evidence, {labels[control]} ({score:.2f})."
+
+
+def _named(rows: list[dict[Hashable, Any]], labels: Mapping[str, str], n_all: int) -> str:
+    """The methods with their scores and the verb; where they are all and many, their number."""
+    if _MANY < len(rows) == n_all:
+        return f"All {n_all} methods are"
+    names = in_words([f"{labels[str(row['method'])]} ({row['score']:.2f})" for row in rows])
+    return f"{names} {'is' if len(rows) == 1 else 'are'}"
+
+
+def above_controls(table: pd.DataFrame, labels: Mapping[str, str]) -> str:
+    """A sentence where every method is above the best control; empty where one is not, or it is not known.
+
+    Args:
+        table: Of :func:`against_controls`.
+        labels: What methods and controls are called.
+    """
+    if table.empty or not (table["verdict"] == ABOVE).all():
+        return ""
+    many = "Both" if len(table) == 2 else f"All {len(table)}"
+    who = f"{many} methods are" if len(table) > 1 else f"{labels[table['method'].iloc[0]]} is"
+    control, score = table["control"].iloc[0], table["control_score"].iloc[0]
+    return f"{who} above the best control without evidence, {labels[control]} ({score:.2f})."

@@ -122,8 +122,7 @@ def compare_methods(scores: pd.DataFrame, metric: str, facts: MetricFacts) -> Co
     - an empty text where there are fewer than six cases, which cannot decide.
     """
     cases = case_means(scores, metric)
-    ranks = cases.rank(axis=1, ascending=not facts.higher_is_better)
-    mean_ranks = ranks.mean().sort_values(kind="stable")
+    mean_ranks = rank_methods(cases, facts)
     cases = cases[mean_ranks.index]
     n_cases, n_methods = cases.shape
     enough = n_cases >= FEWEST_CASES and n_methods > 1
@@ -133,6 +132,16 @@ def compare_methods(scores: pd.DataFrame, metric: str, facts: MetricFacts) -> Co
     difference = critical_difference(n_cases, n_methods) if enough else np.nan
     n_seeds, n_images = scores["seed"].nunique(), scores["sample"].nunique()
     return Comparison(n_seeds, n_images, n_cases, mean_ranks, statistic, p, difference, pairs)
+
+
+def rank_methods(cases: pd.DataFrame, facts: MetricFacts) -> pd.Series:
+    """Mean over cases of the mid-rank of each method, best first.
+
+    Args:
+        cases: Scores, cases by methods.
+        facts: Of the metric.
+    """
+    return cases.rank(axis=1, ascending=not facts.higher_is_better).mean().sort_values(kind="stable")
 
 
 def _friedman(cases: pd.DataFrame) -> tuple[float, float]:

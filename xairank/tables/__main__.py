@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from xairank.console import command, console, parse_arguments
+from xairank.console import command, console, parse_arguments, print_line
 from xairank.errors import UserError
 
 USAGE = """\
@@ -31,21 +31,19 @@ def main() -> None:
     folder = parse_folder(sys.argv[1:])
     # pandas and scipy take a second to import, which help and mistakes need not wait for.
     from xairank.runs.sweep import read_sweep
-    from xairank.tables.collection import make_tables
+    from xairank.tables.collection import NOTHING_RANKED, make_results
 
     sweep = read_sweep(folder)
-    tables, conclusions = make_tables(sweep)
-    for table in tables:
+    results = make_results(sweep)
+    for table in results.tables:
         table.write(folder / "tables")
     shown = _OVERVIEW if len(sweep.groups) == 1 else ["ranking"]
-    for table in tables:
+    for table in results.tables:
         if table.name in shown:
             console.print(table.to_rich(leave_out=_OVERVIEW[table.name]))
-    if sweep.scores.empty:
-        conclusions = ["No image could be ranked: no defect was classified correctly. Train longer."]
-    for line in conclusions:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-    console.print(f"Tables: {folder / 'tables'}", highlight=False, markup=False, soft_wrap=True)
+    for line in [NOTHING_RANKED] if sweep.scores.empty else results.words:
+        print_line(line)
+    print_line(f"Tables: {folder / 'tables'}")
 
 
 def parse_folder(arguments: Sequence[str]) -> Path:

@@ -10,6 +10,7 @@ from xairank.tables.published import Comparability
 from xairank.tables.table import MISSING, mean_and_std
 
 Cell = Mapping[Any, Any] | None
+PUBLISHED, DIFFERENCE = BENEATH = ("published", "difference")  # rows that stand beneath ours
 
 
 def beside(
@@ -68,8 +69,8 @@ def rows_of(label: str, cells: Sequence[Cell], tail: list[str], *, best: bool = 
     rows = [[label, *ours, str(n_seeds), *tail]]
     if any(_has_published(cell) for cell in cells):
         empty = [""] * (1 + len(tail))
-        rows.append(["published", *map(_published, cells), *empty])
-        rows.append(["difference", *map(_difference, cells), *empty])
+        rows.append([PUBLISHED, *map(_published, cells), *empty])
+        rows.append([DIFFERENCE, *map(_difference, cells), *empty])
     return rows
 
 

@@ -11,19 +11,22 @@ from xairank.ranking.parts import PROPERTIES
 from xairank.ranking.wins import FEWEST_CASES
 from xairank.runs.group import Group
 from xairank.tables.groups import Rows, each_split, in_blocks, joined_notes, method_labels, split_label
+from xairank.tables.qualifiers import said
 from xairank.tables.table import MISSING, Table, with_interval
+from xairank.tables.words import CAUTION, Sentence
 
 _WIDEST = 4  # methods whose intervals fit beside each other
 
 
-def by_defect(groups: Sequence[Group]) -> tuple[Table | None, list[str]]:
+def by_defect(groups: Sequence[Group]) -> tuple[Table | None, list[Sentence]]:
     """Mean score in each part of the defects, a column a method; None where the defects are all alike.
 
     And a sentence for each property where another method leads in another part.
     """
     labels = method_labels(groups)
     blocks: dict[str, Rows] = {group.name: [] for group in groups}
-    tables, sentences = [], []
+    tables = []
+    sentences: list[Sentence] = []
     notes: list[tuple[str, list[str]]] = []
     for group, split in each_split(groups):
         scores, metric, facts = group.of_split(split), group.metric, group.metric_facts
@@ -40,7 +43,7 @@ def by_defect(groups: Sequence[Group]) -> tuple[Table | None, list[str]]:
             rho = correlations[correlations["property"] == name].set_index("method")["spearman"]
             if len(rho):
                 blocks[group.name].append([split_label(group, split), *_correlation_cells(name, rho, labels)])
-        sentences += [f"{split_label(group, split)}: {line}" for line in who_leads_where(found, group.labels)]
+        sentences += [said(group, split, "defects", CAUTION, line) for line in who_leads_where(found, group.labels)]
         if line := undecided(found):
             notes.append((group.name, [f"{split_label(group, split)}: {line}"]))
     if not tables:
@@ -56,7 +59,7 @@ def by_defect(groups: Sequence[Group]) -> tuple[Table | None, list[str]]:
         f"In brackets 95 % two-way bootstrap intervals{'' if len(labels) <= _WIDEST else '; by_defect.csv has all'}.",
     ]
     title = f"By defect: mean {_metric(groups)} by size, shape, confidence and class"
-    shown = [*sentences, *joined_notes(notes), *every]
+    shown = [*map(str, sentences), *joined_notes(notes), *every]
     return Table("by_defect", title, pd.concat(tables), header, in_blocks(list(blocks.items())), shown, 3), sentences
 
 

@@ -7,14 +7,16 @@ import numpy as np
 import pandas as pd
 
 from xairank.ranking.bootstrap import FEWEST_SEEDS
-from xairank.ranking.chance import ABOVE, AT, BELOW, at_chance
+from xairank.ranking.chance import ABOVE, AT, BELOW
 from xairank.ranking.conclusion import conclude
-from xairank.ranking.controls import against_controls, at_controls
+from xairank.ranking.controls import against_controls
 from xairank.ranking.statistics import Comparison, compare_methods, summarize_methods
 from xairank.runs.group import Group, count_of
 from xairank.schema import SPLITS
-from xairank.tables.groups import Rows, each_split, in_blocks, joined_notes, repeats_of, split_label
+from xairank.tables.groups import Rows, each_split, in_blocks, joined_notes, repeats_of
+from xairank.tables.qualifiers import on_chance, on_controls, said
 from xairank.tables.table import MISSING, Table, p_value, with_interval
+from xairank.tables.words import CAUTION, CONCLUSION, Sentence
 
 _CONTROLS = (
     "Controls never win and have no rank. Against controls: paired with the best control without evidence, Wilcoxon's "
@@ -23,12 +25,11 @@ _CONTROLS = (
 _CASES = "Near-duplicate images are one case, the mean over its images."
 
 
-def ranking(groups: Sequence[Group]) -> tuple[Table, list[str]]:
+def ranking(groups: Sequence[Group]) -> tuple[Table, list[Sentence]]:
     """Mean score, chance-corrected score, mean rank and win rate of each method with their intervals.
 
     Returns:
-        The table, and sentences for each group and split in which a method is not shown to be above chance, or not
-        above the best control.
+        The table, and sentences on how the methods stand to chance and to the controls.
     """
     summaries = [(group, split, _summary(group, split)) for group, split in each_split(groups)]
     beside = [_controls(group, split, some) for group, split, some in summaries]
@@ -53,12 +54,12 @@ def ranking(groups: Sequence[Group]) -> tuple[Table, list[str]]:
     header = [name for name in [*columns, "Images", "Cases", "Seeds"] if optional.get(name, True)]
     blocks: dict[str, Rows] = {group.name: [] for group in groups}
     notes, sentences = [], []
-    for (group, split, some), (controls, _, said) in zip(summaries, beside, strict=True):
+    for (group, split, some), (controls, _, found) in zip(summaries, beside, strict=True):
         rows = [*_ranking_rows(group, split, some), *_control_rows(group, split, controls)]
         blocks[group.name] += [[row[name if name in row else "score"] for name in header] for row in rows]
-        chance = at_chance(some, group.labels, higher_is_better=group.metric_facts.higher_is_better)
-        marks = [sentence for sentence in (chance, said) if sentence]
-        sentences += [f"{split_label(group, split)}: {sentence}" for sentence in marks]
+        about = [*on_chance(group, split, some), *on_controls(group, split, found)]
+        marks = [sentence.text for sentence in about if sentence.weight == CAUTION]
+        sentences += about
         notes.append((group.name, [*_about(group, split, some), *(f"{SPLITS[split]}: {mark}" for mark in marks)]))
     every = [
         "In brackets 95 % intervals that treat both seeds and cases as samples: two-way bootstrap-t of the scores; "
@@ -73,9 +74,10 @@ def ranking(groups: Sequence[Group]) -> tuple[Table, list[str]]:
     return Table("ranking", title, data, header, in_blocks(list(blocks.items())), shown, n_text=2), sentences
 
 
-def statistics(groups: Sequence[Group]) -> tuple[Table, list[str]]:
-    """Tests between each two methods, and the conclusions in words."""
+def statistics(groups: Sequence[Group]) -> tuple[Table, dict[tuple[str, str], Comparison], list[Sentence]]:
+    """Tests between each two methods; what they found, by group and split; and the conclusions in words."""
     tables, conclusions = [], []
+    comparisons: dict[tuple[str, str], Comparison] = {}
     blocks: dict[str, Rows] = {group.name: [] for group in groups}
     notes: list[tuple[str, list[str]]] = []
     for group, split in each_split(groups):
@@ -91,7 +93,8 @@ def statistics(groups: Sequence[Group]) -> tuple[Table, list[str]]:
         }
         tables.append(found.pairs.assign(group=group.name, split=split, **overall))
         blocks[group.name] += _pair_rows(group, found, split)
-        conclusions.append(f"{split_label(group, split)}: {conclude(found, group.labels, group.repeat)}")
+        comparisons[group.name, split] = found
+        conclusions.append(said(group, split, "methods", CONCLUSION, conclude(found, group.labels, group.repeat)))
         notes.append((group.name, [f"{group.seeds}.", *group.remarks, _friedman(group, found, split)]))
     header = ["Split", "Methods", "Difference", "Rank difference", "Rank-biserial", "Wilcoxon p", "Holm p"]
     header += ["Nemenyi p", "Two-way p", "Verdict"]
@@ -103,9 +106,10 @@ def statistics(groups: Sequence[Group]) -> tuple[Table, list[str]]:
         "Holm's and the two-way p are below 0.05.",
     ]
     data = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
-    shown = [*conclusions, *joined_notes(notes), *every]
+    shown = [*map(str, conclusions), *joined_notes(notes), *every]
     title = "Tests between the methods"
-    return Table("statistics", title, data, header, in_blocks(list(blocks.items())), shown, n_text=2), conclusions
+    table = Table("statistics", title, data, header, in_blocks(list(blocks.items())), shown, n_text=2)
+    return table, comparisons, conclusions
 
 
 def _summary(group: Group, split: str) -> pd.DataFrame:
@@ -114,21 +118,20 @@ def _summary(group: Group, split: str) -> pd.DataFrame:
     return summary.assign(group=group.name, split=split, metric=group.metric, control="")
 
 
-def _controls(group: Group, split: str, summary: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, str]:
-    """Rows of the controls, for each method how it stands to the best of them, and that in words."""
+def _controls(group: Group, split: str, summary: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Rows of the controls, for each method how it stands to the best of them, and the tests of that."""
     rows = group.control_scores[group.control_scores["split"] == split]
     facts = group.metric_facts
     found = against_controls(group.of_split(split), group.controls_of_split(split), group.metric, facts)
     margins = found.set_index("method")[["control", "verdict", "difference", "difference_low", "difference_high"]]
     margins.columns = ["best_control", "against_control", *(f"above_control{end}" for end in ("", "_low", "_high"))]
-    said = at_controls(found, group.labels | group.control_labels)
     if rows.empty:
-        return summary.head(0), margins, said
+        return summary.head(0), margins, found
     known = summarize_methods(rows, group.metric, facts, methods=list(group.controls))
     for name in [f"{measure}{end}" for measure in ("rank", "win_rate") for end in ("", "_low", "_high")]:
         known[name] = np.nan
     kinds = known["method"].map({name: some.control for name, some in group.controls.items()})
-    return known.assign(group=group.name, split=split, metric=group.metric, control=kinds), margins, said
+    return known.assign(group=group.name, split=split, metric=group.metric, control=kinds), margins, found
 
 
 def _control_rows(group: Group, split: str, controls: pd.DataFrame) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table as RichTable
 
-from xairank.files import atomic, write_text
+from xairank.files import write_text
 
 MISSING = "-"
 
@@ -63,10 +63,13 @@ class Table:
 
     def write(self, folder: Path) -> None:
         """Writes ``<name>.csv``, ``.md`` and ``.tex``."""
-        with atomic(folder / f"{self.name}.csv") as temporary:
-            self.data.to_csv(temporary, index=False, float_format="%.9g")
+        write_text(folder / f"{self.name}.csv", self.to_csv())
         write_text(folder / f"{self.name}.md", self.to_markdown())
         write_text(folder / f"{self.name}.tex", self.to_latex())
+
+    def to_csv(self) -> str:
+        """The numbers."""
+        return self.data.to_csv(index=False, float_format="%.9g", lineterminator="\n")
 
     def to_markdown(self) -> str:
         """A pipe table, columns aligned in the source too."""

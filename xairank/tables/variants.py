@@ -5,39 +5,41 @@ from collections.abc import Sequence
 import pandas as pd
 
 from xairank.names import count
-from xairank.ranking.ladder import summarize_levels, who_leads
-from xairank.ranking.randomisation import check_randomisation, who_fails
+from xairank.ranking.ladder import summarize_levels
+from xairank.ranking.randomisation import check_randomisation
 from xairank.runs.group import Group
 from xairank.schema import LAYER, RANDOMISED
 from xairank.tables.groups import Rows, each_split, in_blocks, joined_notes, split_label
+from xairank.tables.qualifiers import on_blur, on_randomisation
 from xairank.tables.table import MISSING, Table, p_value, with_interval
+from xairank.tables.words import UNKNOWN, Sentence
 
 _NOTE = "In brackets 95 % two-way bootstrap intervals."
 
 
-def ladder(groups: Sequence[Group]) -> tuple[Table | None, list[str]]:
+def ladder(groups: Sequence[Group]) -> tuple[Table | None, list[Sentence]]:
     """Mean score at each blur; None where no run was made with ``attribution.ladder=true``. And who leads where."""
     blocks: dict[str, Rows] = {group.name: [] for group in groups}
-    tables, sentences = [], []
+    tables = []
+    sentences: list[Sentence] = []
     levels: list[int] = []
     for group, split in each_split(groups):
         rows = group.blurred(split)
         found = summarize_levels(rows, group.metric, group.metric_facts.limits)
+        sentences += on_blur(group, split, rows, found)
         if found.empty:
             continue
         levels = sorted(set(levels) | set(found["level"]))
         tables.append(found.assign(group=group.name, split=split, metric=group.metric))
-        if sentence := who_leads(rows, group.metric, group.metric_facts, group.labels):
-            sentences.append(f"{split_label(group, split)}: {sentence}")
         labels = group.labels | {name: f"control: {label}" for name, label in group.control_labels.items()}
         for method, label in labels.items():
             own = found[found["method"] == method].set_index("level")
             cells = [_cell(own, level) for level in levels]
             blocks[group.name].append([split_label(group, split), label, *cells])
     if not tables:
-        return None, []
+        return None, sentences
     header = ["Split", "Method", *("Unblurred" if level == 0 else f"{level} px" for level in levels)]
-    notes = [*sentences, "Columns: standard deviation of a Gaussian blur of the maps, in pixels.", _NOTE]
+    notes = [*_shown(sentences), "Columns: standard deviation of a Gaussian blur of the maps, in pixels.", _NOTE]
     title = f"Smoothing ladder: mean {_metric(groups)} of blurred maps"
     return Table("ladder", title, pd.concat(tables), header, in_blocks(list(blocks.items())), notes, 2), sentences
 
@@ -63,20 +65,20 @@ def layers(groups: Sequence[Group]) -> Table | None:
     return Table("layers", title, pd.concat(tables), header, in_blocks(list(blocks.items())), notes, 3)
 
 
-def randomisation(groups: Sequence[Group]) -> tuple[Table | None, list[str]]:
+def randomisation(groups: Sequence[Group]) -> tuple[Table | None, list[Sentence]]:
     """The randomisation check; None where no run was made with ``attribution.randomise=true``. And who fails."""
     blocks: dict[str, Rows] = {group.name: [] for group in groups}
-    tables, sentences = [], []
+    tables = []
+    sentences: list[Sentence] = []
     notes: list[tuple[str, list[str]]] = []
     for group, split in each_split(groups):
         rows = group.variants_of(split, RANDOMISED)
         controls = group.controls_of_split(split)
         found = check_randomisation(group.of_split(split), rows, controls, group.metric, group.metric_facts)
+        sentences += on_randomisation(group, split, found)
         if found.empty:
             continue
         tables.append(found.assign(group=group.name, split=split, metric=group.metric))
-        if sentence := who_fails(found, group.labels):
-            sentences.append(f"{split_label(group, split)}: {sentence}")
         stages = count(int(rows["level"].max()), "stage")
         notes.append((group.name, [f"Weights re-initialised from the head down in {stages}; shown is the last one."]))
         for row in found.to_dict("records"):
@@ -93,7 +95,7 @@ def randomisation(groups: Sequence[Group]) -> tuple[Table | None, list[str]]:
                 ]
             )
     if not tables:
-        return None, []
+        return None, sentences
     header = ["Split", "Method", "Trained", "Random", "Difference", "Two-way p", "Likeness", "Verdict"]
     every = [
         "A method passes where its score falls (Wilcoxon's and the two-way test, corrected by Holm, below 0.05), to "
@@ -102,10 +104,14 @@ def randomisation(groups: Sequence[Group]) -> tuple[Table | None, list[str]]:
         _NOTE,
     ]
     title = f"Randomisation check: mean {_metric(groups)} with trained and with random weights"
-    shown = [*sentences, *joined_notes(notes), *every]
+    shown = [*_shown(sentences), *joined_notes(notes), *every]
     return Table(
         "randomisation", title, pd.concat(tables), header, in_blocks(list(blocks.items())), shown, 2
     ), sentences
+
+
+def _shown(sentences: Sequence[Sentence]) -> list[str]:
+    return [str(sentence) for sentence in sentences if sentence.weight != UNKNOWN]
 
 
 def _cell(levels: pd.DataFrame, level: int) -> str:
