@@ -10,7 +10,7 @@ import xairank
 PACKAGE = Path(xairank.__file__).parent
 GROUND = {"schema", "config", "console", "errors", "files", "names", "download", "progress", "rules"}
 PEERS = ("data", "models", "attribution", "evaluation", "ranking", "runs", "explanations")
-NO_TORCH = ("ranking", "tables", "figures", "runs", "explanations")
+NO_TORCH = ("ranking", "tables", "figures", "report", "runs", "explanations")
 
 
 def imports(path):

@@ -1,0 +1,63 @@
+"use strict";
+/* Starts the gallery in <section id="gallery">, and keeps it and the address the same. */
+(() => {
+  const data = xairankGalleryData;
+  const { state: states, cards, viewer } = xairankGallery;
+  const section = document.getElementById("gallery");
+  const controls = cards.make("div");
+  const status = cards.make("p", { class: "gallery-status", role: "status" });
+  const place = cards.make("div");
+  let state = states.parse(location.hash);
+  let items = [];
+  let shown = null;
+  let listed = "";
+
+  function render() {
+    const listing = states.format({ ...states.DEFAULTS, ...Object.fromEntries([...states.FILTERS, "sort", "scale"].map((key) => [key, state[key]])) });
+    if (listing !== listed) {
+      listed = listing;
+      const focused = document.activeElement?.id;
+      controls.replaceChildren(cards.controls(state, change, reset));
+      document.getElementById(focused)?.focus({ preventScroll: true });
+      items = states.select(state);
+      const total = data.images.filter((image) => image.group === Number(state.group)).length;
+      status.textContent = items.length
+        ? `${items.length.toLocaleString("en")} of ${total.toLocaleString("en")} images`
+        : "No image fits all of these choices.";
+      shown = cards.list(items, { ...state, image: "" });
+      place.replaceChildren(...shown.elements);
+    }
+    viewer?.show(state, items, { change, move, close });
+  }
+
+  function set(changes, remember = history.replaceState) {
+    state = states.valid({ ...state, ...changes });
+    remember.call(history, null, "", states.format(state));
+    render();
+  }
+
+  const change = (key, value) => set({ [key]: value });
+  const reset = () => set(Object.fromEntries([...states.FILTERS, "sort"].map((key) => [key, states.DEFAULTS[key]])));
+
+  /* Opens the image that stands `step` places on. */
+  function move(step) {
+    const next = items[items.findIndex((item) => item.image.name === state.image) + step];
+    if (next) set({ image: next.image.name });
+  }
+
+  function close() {
+    const name = state.image;
+    set({ image: "" });
+    shown.focus(name);
+  }
+
+  const remarks = data.remarks.map((remark) => cards.make("p", { class: "gallery-remark" }, remark));
+  section.append(xairankGallery.colorFilter("gallery-colors"), controls, status, ...remarks, place);
+  window.addEventListener("hashchange", () => {
+    if (!location.hash.startsWith("#gallery")) return;
+    state = states.parse(location.hash);
+    render();
+  });
+  render();
+  if (location.hash.startsWith("#gallery?")) section.scrollIntoView();
+})();
