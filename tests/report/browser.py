@@ -39,7 +39,9 @@ def write_page(folder: Path, facts: GalleryFacts) -> Path:
         encoding="utf-8",
     )
     (folder / "page.css").write_text(
-        ":root { color-scheme: light dark; font-family: system-ui, sans-serif; }\nbody { margin: 1rem; }\n"
+        ":root { color-scheme: light dark; font-family: system-ui, sans-serif; }\n"
+        "body { margin: 1rem; background: #fff; }\n"
+        "@media (prefers-color-scheme: dark) { body { background: #121417; color: #e8eaed; } }\n"
     )
     return path
 

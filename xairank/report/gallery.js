@@ -6,6 +6,7 @@
   const section = document.getElementById("gallery");
   const controls = cards.make("div");
   const status = cards.make("p", { class: "gallery-status", role: "status" });
+  const legend = cards.make("div", { class: "gallery-legend" });
   const place = cards.make("div");
   let state = states.parse(location.hash);
   let items = [];
@@ -18,21 +19,25 @@
       listed = listing;
       const focused = document.activeElement?.id;
       controls.replaceChildren(cards.controls(state, change, reset));
+      legend.replaceChildren(...cards.legend(state));
       document.getElementById(focused)?.focus({ preventScroll: true });
       items = states.select(state);
       const total = data.images.filter((image) => image.group === Number(state.group)).length;
       status.textContent = items.length
         ? `${items.length.toLocaleString("en")} of ${total.toLocaleString("en")} images`
         : "No image fits all of these choices.";
+      if (state.image && !data.images.some((image) => image.name === state.image)) {
+        status.textContent = `This report has no image ${state.image}. ${status.textContent}`;
+      }
       shown = cards.list(items, { ...state, image: "" });
       place.replaceChildren(...shown.elements);
     }
-    viewer?.show(state, items, { change, move, close });
+    viewer.show(state, items, { set, move, close });
   }
 
-  function set(changes, remember = history.replaceState) {
+  function set(changes) {
     state = states.valid({ ...state, ...changes });
-    remember.call(history, null, "", states.format(state));
+    history.replaceState(null, "", states.format(state));
     render();
   }
 
@@ -47,12 +52,12 @@
 
   function close() {
     const name = state.image;
-    set({ image: "" });
+    set({ image: "", run: "" });
     shown.focus(name);
   }
 
   const remarks = data.remarks.map((remark) => cards.make("p", { class: "gallery-remark" }, remark));
-  section.append(xairankGallery.colorFilter("gallery-colors"), controls, status, ...remarks, place);
+  section.append(xairankGallery.colorFilter("gallery-colors"), controls, legend, status, ...remarks, place);
   window.addEventListener("hashchange", () => {
     if (!location.hash.startsWith("#gallery")) return;
     state = states.parse(location.hash);

@@ -40,7 +40,7 @@ xairankGallery.cards = (() => {
     const keys = [...states.FILTERS, "sort", "scale"].filter((key) => offered[key].length >= (needed[key] ?? 2));
     return make(
       "form",
-      { class: "gallery-controls", onsubmit: (event) => event.preventDefault(), ariaLabel: "Filter and sort the images" },
+      { class: "gallery-controls", onsubmit: (event) => event.preventDefault(), "aria-label": "Filter and sort the images" },
       ...keys.map((key) => choice(key, LABELS[key], offered[key], state[key], change)),
       make("button", { type: "button", class: "gallery-button", onclick: reset }, "Reset"),
     );
@@ -75,14 +75,25 @@ xairankGallery.cards = (() => {
     const name = make("span", { class: "gallery-name", title: method.label }, swatch(method), method.label);
     return make(
       "figure",
-      { className: won ? "gallery-won" : "" },
+      { class: won ? "gallery-won" : "" },
       map,
       make("figcaption", {}, name, make("b", {}, number(score)), won ? make("span", { class: "gallery-badge" }, "wins") : null),
     );
   }
 
+  /* What the colours of the maps mean. */
+  function legend(state) {
+    const bar = make("canvas", { role: "img", "aria-label": "Colours from dark to bright" });
+    xairankGallery.paint(bar, 256, 1, (place) => xairankGallery.color(place, 255));
+    const brightest = {
+      common: "a value common to all images, for each method: 19 of 20 maps keep below it but for single peaks",
+      own: "the 99.5th percentile of each map",
+    };
+    return ["Maps: 0", bar, brightest[state.scale]];
+  }
+
   function swatch(method) {
-    const mark = make("span", { class: "gallery-swatch", ariaHidden: "true" });
+    const mark = make("span", { class: "gallery-swatch", "aria-hidden": "true" });
     mark.style.backgroundColor = method.color;
     return mark;
   }
@@ -155,5 +166,5 @@ xairankGallery.cards = (() => {
     return { elements: [cards, more], focus };
   }
 
-  return { make, number, percent, className, choice, controls, list, swatch };
+  return { make, number, percent, className, choice, controls, legend, list, swatch };
 })();

@@ -45,7 +45,7 @@ class GroupWriter:
                 "label": image.label,
                 "folder": self._files[image.sample].name,
                 "pictures": [int(has_outline) for has_outline in self._files[image.sample].outlines],
-                "runs": list(image.runs.values()),
+                "runs": [image.runs[run] for run in sorted(image.runs)],
             }
             for image in self._images
         ]
