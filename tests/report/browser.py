@@ -11,7 +11,7 @@ import pytest
 from xairank.report.gallery import GalleryFacts
 
 # What a strict server, such as that of a build system, lets a page do: own files only, nothing inline.
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'"
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
 
 
 def write_page(folder: Path, facts: GalleryFacts) -> Path:

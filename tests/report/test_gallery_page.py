@@ -188,7 +188,7 @@ def test_thumbnails_are_coloured_by_the_filter(open_page):
 def opened_scores(page):
     """What the opened image says of each method."""
     page.locator(".gallery-score", has_text="o").last.wait_for()  # not yet painted, it is empty
-    sections = page.locator(".gallery-methods section")
+    sections = page.locator(".gallery-method")
     return {
         sections.nth(number).locator("h3").inner_text(): sections.nth(number).locator(".gallery-score").inner_text()
         for number in range(sections.count())
@@ -198,7 +198,7 @@ def opened_scores(page):
 def canvas_pixels(page, panel, method):
     """The red channel of a panel's canvas (64, 64)."""
     values = page.evaluate(
-        "([panel, method]) => { const row = [...document.querySelectorAll('.gallery-methods section')]"
+        "([panel, method]) => { const row = [...document.querySelectorAll('.gallery-method')]"
         ".find(one => one.querySelector('h3').textContent === method);"
         "const canvas = row.querySelector(`.gallery-panel-${panel}`);"
         "return [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data]"
@@ -279,7 +279,7 @@ def test_other_thresholds_agree_within_the_quantisation(open_page, report, top):
         chosen = np.zeros(attribution.size)
         chosen[np.argsort(-attribution, axis=None)[:k]] = 1
         assert np.abs(shown.ravel() - chosen).sum() / 2 < 0.15 * k + 2
-    assert page.locator("#gallery-top-value").inner_text().endswith(f"K = {k:,}")
+    assert page.locator("#gallery-top-value").inner_text().startswith(f"{k:,}, ")
     assert "of the top pixels lie on the defect and cover" in opened_scores(page)["Saliency"]
 
 
@@ -319,6 +319,7 @@ def test_all_seeds_stand_side_by_side(open_page, report):
     page.locator(".gallery-beside canvas").nth(8).wait_for()
     settled(page)
     rows = page.locator(".gallery-beside")
+    assert "in 3 of 3 seeds" in page.locator(".gallery-summary").inner_text()
     for number, method in enumerate(METHODS.values()):
         scores = report.group.scores[report.group.scores["sample"] == name]
         scores = scores[scores["method"] == method]["topk_overlap"]
@@ -418,13 +419,16 @@ def test_an_address_of_another_report_does_no_harm(open_page):
     assert page.locator(".gallery-dialog[open]").count() == 0
 
 
-def test_the_back_button_closes_an_opened_image(open_page):
-    page = open_page("#gallery?class=cut")
+@pytest.mark.parametrize("fragment", ["", "#gallery?class=cut", "#another-part"])
+def test_the_back_button_closes_an_opened_image(open_page, report, fragment):
+    page = open_page(fragment)
     page.get_by_role("link", name="cut/001", exact=True).click()
     page.wait_for_selector(".gallery-dialog[open]")
     page.go_back()
     page.wait_for_selector(".gallery-dialog", state="hidden")
-    assert len(names(page)) == 3
+    settled(page)
+    assert page.url == report.address + fragment
+    assert page.evaluate("document.activeElement.textContent") == "cut/001"
 
 
 def test_many_images_are_shown_in_portions(open_page):

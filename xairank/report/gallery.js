@@ -56,11 +56,9 @@
     shown.focus(name);
   }
 
-  const remarks = data.remarks.map((remark) => cards.make("p", { class: "gallery-remark" }, remark));
-  section.append(xairankGallery.colorFilter("gallery-colors"), controls, legend, status, ...remarks, place);
+  section.append(xairankGallery.colorFilter("gallery-colors"), controls, legend, status, place);
   window.addEventListener("hashchange", () => {
-    if (!location.hash.startsWith("#gallery")) return;
-    state = states.parse(location.hash);
+    state = location.hash.startsWith("#gallery") ? states.parse(location.hash) : { ...state, image: "" };
     render();
   });
   render();

@@ -102,7 +102,6 @@ def _write(place: Path, groups: Sequence[Group]) -> GalleryFacts:
         "repeat": groups[0].repeat,
         "groups": described,
         "images": images,
-        "remarks": remarks,
     }
     write_script(place / "data.js", "var xairankGalleryData = ", index)
     for name in (*STYLES, *SCRIPTS):

@@ -86,8 +86,8 @@ xairankGallery.cards = (() => {
     const bar = make("canvas", { role: "img", "aria-label": "Colours from dark to bright" });
     xairankGallery.paint(bar, 256, 1, (place) => xairankGallery.color(place, 255));
     const brightest = {
-      common: "a value common to all images, for each method: 19 of 20 maps keep below it but for single peaks",
-      own: "the 99.5th percentile of each map",
+      common: "one value for all images of a method, which few maps exceed",
+      own: "each map's own 99.5th percentile",
     };
     return ["Maps: 0", bar, brightest[state.scale]];
   }
@@ -130,7 +130,7 @@ xairankGallery.cards = (() => {
       make(
         "div",
         { class: "gallery-pictures" },
-        make("figure", {}, picture(item, `${className(image.label)}, ${image.name}`), make("figcaption", {}, className(image.label))),
+        make("figure", {}, picture(item, `${className(image.label)}, ${image.name}${image.pictures[shown.picture ?? 0] ? ", with the outline of the defect" : ""}`), make("figcaption", {}, className(image.label))),
         ...methods.flatMap((method, place) =>
           state.method && method.name !== state.method ? [] : [thumbnail(item, method, place, state.scale, item.scores[place])],
         ),

@@ -103,7 +103,7 @@ xairankGallery.state = (() => {
         ["confidence-high", "Most confident first"],
         ["confidence-low", "Least confident first"],
       ],
-      scale: [["common", "Common to all images"], ["own", "Each map its own"]],
+      scale: [["common", "Common to all"], ["own", "Each map its own"]],
     };
   }
 

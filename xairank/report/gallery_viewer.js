@@ -5,8 +5,10 @@ xairankGallery.viewer = (() => {
   const { state: states, cards, load, address } = xairankGallery;
   const { make, number, percent, className } = cards;
   const TIMES = "\u00d7";
+  const REPEAT = data.repeat === "seed" ? "Seed" : "Network";
   const PANELS = { map: "Attribution", overlay: "Overlay", top: "Top-K pixels", inside: "Top-K in mask" };
   const SLIDERS = Object.fromEntries(["overlay", "top", "blur", "outline"].map((key) => [key, states.DEFAULTS[key]]));
+  const FRAME = 30; // milliseconds of painting at a time
   const MASK_GREY = 0.4; // of the mask where the top K pixels are not
 
   let dialog = null;
@@ -15,36 +17,35 @@ xairankGallery.viewer = (() => {
   let built = ""; // what the panels were built for
   let painters = []; // what repaints the panels when a slider moves
   let pending = 0;
+  let latest = null; // the state that is shown
 
   /* Shows the image that the state names, or nothing. */
   function show(state, items, given) {
     actions = given;
     const image = data.images.find((one) => one.group === Number(state.group) && one.name === state.image);
     if (!image) {
+      latest = null;
       if (dialog?.open) dialog.close();
-      built = "";
       return;
     }
     if (!dialog) create();
     const item = items.find((one) => one.image === image) ?? states.summarise(image, { ...states.DEFAULTS, group: state.group });
     const group = data.groups[image.group];
     const run = runOf(image, group, state, item);
-    heading(item, run, items);
+    heading(image, group, run, items, state);
     tools(state, image, group, run);
     const wanted = [state.group, image.name, run.run, state.view, state.panel].join("\n");
     if (wanted !== built) {
       built = wanted;
       build(state, image, group, run, wanted);
     }
-    latest = { state, image };
+    latest = state;
     repaint();
     if (!dialog.open) {
       dialog.showModal();
       parts.title.focus();
     }
   }
-
-  let latest = null;
 
   /* The run that is asked for, else that of the card. */
   function runOf(image, group, state, item) {
@@ -55,7 +56,7 @@ xairankGallery.viewer = (() => {
     const button = (text, label, onclick, key) =>
       make("button", { type: "button", class: "gallery-button", "aria-label": label, title: key, onclick }, text);
     parts = {
-      title: make("h2", { id: "gallery-title", tabIndex: -1 }),
+      title: make("h2", { id: "gallery-title", tabindex: -1, "aria-live": "polite" }),
       position: make("span", { class: "gallery-position", role: "status" }),
       back: button("\u2190", "Previous image", () => actions.move(-1), "Previous image (left arrow)"),
       on: button("\u2192", "Next image", () => actions.move(1), "Next image (right arrow)"),
@@ -77,9 +78,10 @@ xairankGallery.viewer = (() => {
   }
 
   function closed() {
+    cancelAnimationFrame(pending);
     built = "";
     painters = [];
-    if (latest) actions.close();
+    if (latest) actions.close(); // else the address has changed already
   }
 
   /* The arrows move on, unless they move a slider or a choice. */
@@ -90,35 +92,54 @@ xairankGallery.viewer = (() => {
     actions.move(step);
   }
 
-  function heading(item, run, items) {
-    const { image, group } = item;
+  function heading(image, group, run, items, state) {
     const place = items.findIndex((one) => one.image === image);
     parts.title.textContent = image.name;
     parts.position.textContent = place < 0 ? "" : `${place + 1} of ${items.length}`;
     parts.back.disabled = place <= 0;
     parts.on.disabled = place < 0 || place === items.length - 1;
-    const confidence = run.probability === undefined || run.probability === null ? "" : ` (${percent(run.probability)})`;
-    const facts = [
-      ["True class", className(image.label)],
-      ["Predicted", className(run.predicted) + confidence],
-      ["Split", data.splits[run.split]],
-      [data.repeat === "seed" ? "Seed" : "Network", group.runs[run.run]],
-    ];
-    if (run.k) facts.push(["Defect", `${run.k.toLocaleString("en")} pixels (${percent(run.size)})`]);
-    else if (run.size) facts.push(["Defect", percent(run.size)]);
-    if (run.scores) facts.push([`Ranking by ${data.metric.label}`, ranking(group, run)]);
-    else facts.push([data.outcomes[run.outcome].label, data.outcomes[run.outcome].why]);
+    const facts = state.view === "runs" ? factsOfAll(image, group) : factsOf(image, group, run);
     parts.facts.replaceChildren(...facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
   }
 
+  /* What the title of Figure 6 says of an image in a run. */
+  function factsOf(image, group, run) {
+    const known = (value) => value !== null && value !== undefined;
+    const facts = [
+      ["True class", className(image.label)],
+      ["Predicted", className(run.predicted) + (known(run.probability) ? ` (${percent(run.probability)})` : "")],
+      ["Split", data.splits[run.split]],
+      [REPEAT, group.runs[run.run]],
+    ];
+    if (known(run.size)) facts.push(["Defect", known(run.k) ? `${run.k.toLocaleString("en")} pixels (${percent(run.size)})` : percent(run.size)]);
+    if (known(run.disagreement)) facts.push(["Methods disagree on", `${percent(run.disagreement)} of their top pixels`]);
+    if (run.scores) facts.push([`Ranking by ${data.metric.label}`, ranking(group, run.scores)]);
+    else facts.push([data.outcomes[run.outcome].label, data.outcomes[run.outcome].why]);
+    return facts;
+  }
+
+  /* The same over all runs. */
+  function factsOfAll(image, group) {
+    const whole = states.summarise(image, states.DEFAULTS);
+    const correct = image.runs.filter((run) => run.predicted === image.label).length;
+    const facts = [
+      ["True class", className(image.label)],
+      ["Classified correctly", `in ${correct} of ${image.runs.length} ${data.repeat}s`],
+    ];
+    if (whole.size !== null) facts.push(["Defect", percent(whole.size)]);
+    if (whole.disagreement !== null) facts.push(["Methods disagree on", `${percent(whole.disagreement)} of their top pixels`]);
+    if (whole.ranked.length) facts.push([`Ranking by mean ${data.metric.label}`, ranking(group, whole.scores)]);
+    return facts;
+  }
+
   /* Methods from the best to the worst, as in the title of Figure 6: > between them, = between equal ones. */
-  function ranking(group, run) {
+  function ranking(group, scores) {
     const sign = data.metric.higherIsBetter ? -1 : 1;
-    const order = group.methods.map((_, place) => place).sort((one, other) => sign * (run.scores[one] - run.scores[other]));
+    const order = group.methods.map((_, place) => place).sort((one, other) => sign * (scores[one] - scores[other]));
     return order
       .map((place, rank) => {
-        const tied = rank && Math.abs(run.scores[place] - run.scores[order[rank - 1]]) < 5e-7;
-        return `${rank ? (tied ? " = " : " > ") : ""}${group.methods[place].label} ${number(run.scores[place], 3)}`;
+        const tied = rank && Math.abs(scores[place] - scores[order[rank - 1]]) < 5e-7;
+        return `${rank ? (tied ? " = " : " > ") : ""}${group.methods[place].label} ${number(scores[place], 3)}`;
       })
       .join("");
   }
@@ -148,7 +169,7 @@ xairankGallery.viewer = (() => {
     if (state.view === "runs" && explained.length > 1) found.push(cards.choice("panel", "Panel", Object.entries(PANELS), state.panel, change));
     else if (image.runs.length > 1) {
       const runs = image.runs.map((one) => [group.runs[one.run], group.runs[one.run] + (one.brightest ? "" : `: ${data.outcomes[one.outcome].label.toLowerCase()}`)]);
-      found.push(cards.choice("run", data.repeat === "seed" ? "Seed" : "Network", runs, group.runs[run.run], change));
+      found.push(cards.choice("run", REPEAT, runs, group.runs[run.run], change));
     }
     found.push(
       slider("overlay", "Overlay", 0, 100, 5),
@@ -185,7 +206,7 @@ xairankGallery.viewer = (() => {
     const factor = 2 ** (Number(state.top) / 10);
     const text = {
       overlay: () => `${state.overlay} %`,
-      top: () => `${factor.toFixed(factor < 1 ? 2 : 1)} ${TIMES} defect${run.k ? `, K = ${topK(run.k, state).toLocaleString("en")}` : ""}`,
+      top: () => `${run.k ? `${topK(run.k, state).toLocaleString("en")}, ` : ""}${factor.toFixed(factor < 1 ? 2 : 1)} ${TIMES} defect`,
       blur: () => ({ 0: "none", 1: "1 pixel" })[state.blur] ?? `${state.blur} pixels`,
     }[control.name]();
     control.setAttribute("aria-valuetext", text);
@@ -238,7 +259,7 @@ xairankGallery.viewer = (() => {
       painters.push((state) => (score.textContent = inWords(source, state)));
       const panels = Object.entries(PANELS).map(([panel, label]) => figure(source, panel, label));
       const heading = make("h3", {}, cards.swatch(method), method.label);
-      return make("section", {}, make("div", { class: "gallery-heading" }, heading, score), make("div", { class: "gallery-row" }, ...panels));
+      return make("div", { class: "gallery-method" }, make("div", { class: "gallery-heading" }, heading, score), make("div", { class: "gallery-row" }, ...panels));
     });
     return [first, make("div", { class: "gallery-methods" }, ...rows)];
   }
@@ -257,7 +278,7 @@ xairankGallery.viewer = (() => {
         painters.push((state) => (score.textContent = number(shown(source, state).precision, 3)));
         return figure(source, panel, group.runs[run.run], score);
       });
-      return make("section", { class: "gallery-beside" }, make("h3", {}, cards.swatch(method), method.label), make("div", { class: "gallery-row" }, ...figures));
+      return make("div", { class: "gallery-beside" }, make("h3", {}, cards.swatch(method), method.label), make("div", { class: "gallery-row" }, ...figures));
     });
   }
 
@@ -332,10 +353,16 @@ xairankGallery.viewer = (() => {
     add(`image${run.picture}.jpg`, "destination-over").then(() => outlined && add(`outline${run.picture}.png`, "source-over"));
   }
 
-  /* Repaints at the next frame, however often a slider has moved by then. */
+  /* Repaints, a frame at a time, so that a slider that moves meanwhile is followed at once. */
   function repaint() {
+    const waiting = [...painters];
+    const paintSome = () => {
+      const end = performance.now() + FRAME;
+      while (waiting.length && performance.now() < end) waiting.shift()(latest);
+      if (waiting.length) pending = requestAnimationFrame(paintSome);
+    };
     cancelAnimationFrame(pending);
-    pending = requestAnimationFrame(() => painters.forEach((painter) => painter(latest.state)));
+    pending = requestAnimationFrame(paintSome);
   }
 
   return { show };
