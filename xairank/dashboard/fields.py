@@ -43,6 +43,6 @@ class MethodFields:
 def _field(option: Option) -> pn.widgets.Widget:
     if option.choices:
         return pn.widgets.Select(
-            name=option.label, options=list(option.choices), value=option.value, sizing_mode="stretch_width"
+            label=option.label, options=list(option.choices), value=option.value, sizing_mode="stretch_width"
         )
-    return pn.widgets.TextInput(name=option.label, value=shown(option.value), sizing_mode="stretch_width")
+    return pn.widgets.TextInput(label=option.label, value=shown(option.value), sizing_mode="stretch_width")

@@ -26,6 +26,7 @@ from xairank.names import count
 
 logger = logging.getLogger(__name__)
 LAYOUT = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
+OFFERED = 3  # methods that a new page has chosen, the first ones: the paper's
 TOLD = 0.25  # seconds from one word on the progress to the next
 _WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
 
@@ -36,15 +37,13 @@ class Desk:
 
     Attributes:
         sources: Finds the networks that can be chosen, by name.
-        entries: Of ``attribution.methods``.
-        chosen: The methods that a new page has chosen.
+        entries: Of ``attribution.methods``; those of a run go before.
         networks: Those in memory.
         turns: The queue before the engine.
     """
 
     sources: Callable[[], Mapping[str, Callable[[], Source]]]
     entries: Mapping[str, Mapping[str, Any]]
-    chosen: list[str]
     networks: Networks
     turns: Turns
 
@@ -59,28 +58,25 @@ class Page:
     def __init__(self, desk: Desk) -> None:
         self._desk, self._ticket = desk, Ticket()
         self._sources = desk.sources()
-        labels = describe_methods({name: make_method(name, entry, {}) for name, entry in desk.entries.items()})
-        self._labels = {name: facts.label for name, facts in labels.items()}
-        self._forms = {name: MethodFields(self._labels[name], entry) for name, entry in desk.entries.items()}
+        self._entries: Mapping[str, Any] = {}
+        self._labels: dict[str, str] = {}
+        self._forms: dict[str, MethodFields] = {}
         self._status = pn.pane.HTML("", **_WIDE)
         self._results = Results()
-        self._network = pn.widgets.Select(name="Network", options=list(self._sources), **_WIDE)
-        self._target = pn.widgets.Select(name="Class that is explained", **_WIDE)
+        self._network = pn.widgets.Select(label="Network", options=list(self._sources), **_WIDE)
+        self._target = pn.widgets.Select(label="Class that is explained", **_WIDE)
         self._subject = Subject(self._say)
-        self._methods = pn.widgets.CheckBoxGroup(
-            name="Methods", options={label: name for name, label in self._labels.items()}, value=list(desk.chosen)
-        )
-        self._options_of = pn.widgets.Select(name="Options of", **_WIDE)
+        self._methods = pn.widgets.CheckBoxGroup(label="Methods")
+        self._options_of = pn.widgets.Select(label="Options of", **_WIDE)
         self._options = pn.Column(**_WIDE)
-        self._explain = pn.widgets.Button(name="Explain", button_type="primary")
-        self._stop = pn.widgets.Button(name="Stop", disabled=True)
+        self._explain = pn.widgets.Button(label="Explain", color="primary")
+        self._stop = pn.widgets.Button(label="Stop", disabled=True)
         self._network.param.watch(lambda _: self._choose_network(), "value")
         self._methods.param.watch(lambda _: self._choose_methods(), "value")
         self._options_of.param.watch(lambda _: self._show_options(), "value")
         self._explain.on_click(self._answer)
         self._stop.on_click(lambda _: desk.turns.stop(self._ticket))
         self._choose_network()
-        self._choose_methods()
 
     def layout(self) -> pn.Template:
         """The page as the browser gets it."""
@@ -113,13 +109,29 @@ class Page:
 
     def _choose_network(self) -> None:
         try:
-            classes = self._sources[self._network.value]().classes
+            source = self._sources[self._network.value]()
+            self._offer({**source.entries, **{k: v for k, v in self._desk.entries.items() if k not in source.entries}})
         except UserError as error:
             self._say(str(error), bad=True)
-            classes = []
-        self._target.param.update(
-            options={"the predicted one": PREDICTED, **{name: name for name in classes}}, value=PREDICTED
-        )
+            return
+        classes = {name: name for name in source.classes}
+        self._target.param.update(options={"the predicted one": PREDICTED, **classes}, value=PREDICTED)
+
+    def _offer(self, entries: Mapping[str, Any]) -> None:
+        """Offers methods with their options; what was typed stays where the entries are the same.
+
+        Raises:
+            UserError: A method cannot be made.
+        """
+        if entries == self._entries:
+            return
+        facts = describe_methods({name: make_method(name, entry, {}) for name, entry in entries.items()})
+        self._labels = {name: some.label for name, some in facts.items()}
+        self._forms = {name: MethodFields(self._labels[name], entry) for name, entry in entries.items()}
+        chosen = [name for name in self._methods.value if name in entries] or list(entries)[:OFFERED]
+        self._entries = entries
+        self._methods.param.update(options={label: name for name, label in self._labels.items()}, value=chosen)
+        self._choose_methods()
 
     def _choose_methods(self) -> None:
         chosen = {self._labels[name]: name for name in self._methods.value}

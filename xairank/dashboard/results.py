@@ -25,8 +25,8 @@ class Results:
         self._said = pn.pane.HTML(_EMPTY, sizing_mode="stretch_width")
         self._table = pn.pane.HTML("", sizing_mode="stretch_width")
         self._maps = pn.FlexBox(sizing_mode="stretch_width")
-        self._left = pn.widgets.Select(name="Left", options=[], width=200)
-        self._right = pn.widgets.Select(name="Right", options=[], width=200)
+        self._left = pn.widgets.Select(label="Left", options=[], width=200)
+        self._right = pn.widgets.Select(label="Right", options=[], width=200)
         self._swipe = Swipe(sizing_mode="stretch_width", max_width=560, margin=(5, 10))
         heading = pn.pane.HTML("<h2>Compare two maps</h2>")
         self._comparison = pn.Column(

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import panel as pn
+from bokeh.server.server import Server
 
 from xairank.console import print_line
 from xairank.dashboard.dropper import LARGEST_MESSAGE
@@ -19,12 +20,18 @@ from xairank.dashboard.turns import Turns
 from xairank.errors import UserError
 
 Config = dict[str, Any]
-_PAPER = ("gradcam", "saliency", "integrated_gradients")
 _EVERYONE = ("0.0.0.0", "::", "")
 
 
 def serve(config: Config, given: Collection[str]) -> None:
-    """Serves until Ctrl-C.
+    """Serves until Ctrl-C; the arguments and errors are those of :func:`open_server`."""
+    server = open_server(config, given)
+    print_line(f"Dashboard: http://{_reachable(config['host'])}:{config['port']} (Ctrl-C ends it)")
+    server.run_until_shutdown()
+
+
+def open_server(config: Config, given: Collection[str]) -> Server:
+    """A server that listens, for the event loop of this thread.
 
     Args:
         config: Of ``python -m xairank.dashboard``, valid and with plain types.
@@ -36,9 +43,7 @@ def serve(config: Config, given: Collection[str]) -> None:
     sources = partial(find_sources, config, given)
     check_sources(sources(), config["folder"])
     attribution = config["attribution"]
-    entries = attribution["methods"]
-    chosen = [name for name in _PAPER if name in entries] or list(entries)[:3]
-    desk = Desk(sources, entries, chosen, Networks(config["device"], attribution["batch_limit"]), Turns())
+    desk = Desk(sources, attribution["methods"], Networks(config["device"], attribution["batch_limit"]), Turns())
     pn.extension("plotly", design=Quiet)
     for noisy in ("tornado.access", "bokeh", "panel"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -50,7 +55,7 @@ def serve(config: Config, given: Collection[str]) -> None:
         return made.layout()
 
     try:
-        server = pn.serve(
+        server: Server = pn.serve(
             {"/": page},
             address=host,
             port=port,
@@ -62,8 +67,7 @@ def serve(config: Config, given: Collection[str]) -> None:
         )
     except OSError as error:
         raise _refused(error, host, port) from None
-    print_line(f"Dashboard: http://{_reachable(host)}:{port} (Ctrl-C ends it)")
-    server.run_until_shutdown()
+    return server
 
 
 def _origins(host: str, port: int) -> list[str]:

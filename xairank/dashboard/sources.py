@@ -27,12 +27,14 @@ class Source:
         classes: Names of its outputs, in order.
         view: What it sees of an image.
         seed: Of methods that draw at random.
+        entries: Of ``attribution.methods``, those with which a run was made; none of another network.
     """
 
     model: Config
     classes: list[str]
     view: View
     seed: int
+    entries: Config
 
     @property
     def key(self) -> str:
@@ -78,8 +80,10 @@ def check_sources(found: Mapping[str, object], folder: str) -> None:
 def _of_command(config: Config, given: Collection[str]) -> Source:
     config = with_classes(config)
     if config["model"]["source"] == "run":
-        return _source(with_run(config, given), read_run(expand_user(config["model"]["path"])).record["classes"])
-    return _source(config, classes_of(config["model"]))
+        record = read_run(expand_user(config["model"]["path"])).record
+        completed = with_run(config, given)
+        return _source(completed, record["classes"], completed["attribution"]["methods"])
+    return _source(config, classes_of(config["model"]), {})
 
 
 def _of_run(path: Path, config: Config) -> Source:
@@ -87,19 +91,21 @@ def _of_run(path: Path, config: Config) -> Source:
     try:
         ran = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
         classes = json.loads((path / "run.json").read_text(encoding="utf-8"))["classes"]
-        model, view = ran["model"], {key: ran["data"][key] for key in ("image_size", "crop", "mask_threshold")}
+        model, entries = ran["model"], ran["attribution"]["methods"]
+        view = {key: ran["data"][key] for key in ("image_size", "crop", "mask_threshold")}
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
         raise UserError(f"{path}: cannot be read; choose another run, or run it again") from None
     if "encoder" in model:
         model = {**dict.fromkeys(config["model"]), "source": "run", "path": str(path)}
     if not model.get("source"):
         raise UserError(f"{path}: its network was given in Python and cannot be built again; choose another run")
-    return _source({**config, **view, "model": model, "seed": ran["seed"]}, classes)
+    return _source({**config, **view, "model": model, "seed": ran["seed"]}, classes, entries)
 
 
-def _source(config: Config, classes: list[str]) -> Source:
+def _source(config: Config, classes: list[str], entries: Config) -> Source:
     model = {**config["model"], "classes": classes}
-    return Source(model, classes, View(config["image_size"], config["crop"], config["mask_threshold"]), config["seed"])
+    view = View(config["image_size"], config["crop"], config["mask_threshold"])
+    return Source(model, classes, view, config["seed"], entries)
 
 
 def _finished(folder: Path) -> list[Path]:

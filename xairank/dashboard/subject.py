@@ -45,9 +45,9 @@ class Subject:
         self._plot_of: Picture | None = None
         self._image_file = Dropper(_scheduled(self._take_image), label="Image")
         self._mask_file = Dropper(_scheduled(self._take_mask), label="Mask of the defect", visible=False)
-        self._kind = pn.widgets.Select(name="Mask", options=[NONE, FILE, DRAWN], sizing_mode="stretch_width")
+        self._kind = pn.widgets.Select(label="Mask", options=[NONE, FILE, DRAWN], sizing_mode="stretch_width")
         self._plot = pn.pane.Plotly(go.Figure(), config=TOOLS, height=420, max_width=560, sizing_mode="stretch_width")
-        again = pn.widgets.Button(name="Draw anew")
+        again = pn.widgets.Button(label="Draw anew")
         again.on_click(lambda _: self._clear())
         heading = pn.pane.HTML(
             "<h2>Draw the defect</h2><p class='quiet'>Drag around it; several times, if it has parts."
