@@ -57,7 +57,7 @@ def shapes_after(shapes: Shapes, change: Mapping[str, Any] | None) -> Shapes:
 def mask_of(shapes: Shapes, size: Size) -> NDArray[np.bool_]:
     """The pixels (height, width) inside any of the shapes of an image of a size (width, height).
 
-    Those that the line itself touches count too.
+    At the line it is right to a pixel.
     """
     found = Image.new("1", size)
     draw = ImageDraw.Draw(found)
