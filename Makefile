@@ -8,7 +8,7 @@ ARGS   ?=
 SEEDS  := 42,43,44,45,46,47,48,49,50,51
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format paper tables figures report bench bench-adapted bench-methods bench-training bench-tables clean
+.PHONY: help setup demo test test-all lint format paper tables figures report dashboard bench bench-adapted bench-methods bench-training bench-tables clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ figures: $(READY) ## The figures of the sweep NAME=...
 
 report: $(READY) ## A page of all results of the sweep NAME=..., that opens from disk
 	$(BIN)/python -m xairank.report name=$(NAME) $(ARGS)
+
+dashboard: $(READY) ## Explain images in the browser, by the runs of multirun/; ARGS="port=5007"
+	$(BIN)/python -m xairank.dashboard $(ARGS)
 
 bench: $(READY) ## Time the attribution methods beside Captum, torch-cam and the released loop; ARGS=--help
 	$(BIN)/python -m benchmarks.attribution $(ARGS)

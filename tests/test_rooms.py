@@ -56,6 +56,14 @@ def test_the_ground_floor_imports_no_room():
             assert rooms <= GROUND, path
 
 
+def test_the_extra_is_needed_by_the_dashboard_alone_and_nobody_needs_the_dashboard():
+    for path in PACKAGE.rglob("*.py"):
+        if "dashboard" not in path.relative_to(PACKAGE).parts:
+            found = list(imports(path))
+            assert not {name.split(".")[0] for name in found} & {"panel", "plotly", "bokeh"}, path
+            assert not [name for name in found if name.startswith("xairank.dashboard")], path
+
+
 def test_no_module_outgrows_what_one_can_read():
     for path in PACKAGE.rglob("*.py"):
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 280, path

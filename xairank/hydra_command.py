@@ -26,10 +26,24 @@ if TYPE_CHECKING:
 # Keys whose value is a path, or several in a sweep.
 PATHS = (
     *("data.root", "data.table", "data.images", "data.masks"),
-    *("model.encoder_weights", "model.weights", "model.path", "maps", "predictions", "images", "masks", "output"),
+    *(
+        "model.encoder_weights",
+        "model.weights",
+        "model.path",
+        "maps",
+        "predictions",
+        "images",
+        "masks",
+        "output",
+        "folder",
+    ),
 )
 _WITH_VALUE = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c")
 _SWEEPS = ("train", "rank")
+_INSTEAD = {
+    "explain": "it takes many images in one call: a folder, a glob, or images=[a.png,b.png]",
+    "dashboard": "it shows all runs of its folder in one call",
+}
 
 
 def run_command(job: Callable[[], object], config_name: str, mistakes: list[UserError]) -> None:
@@ -117,10 +131,7 @@ def _refuse_sweep(config_name: str) -> None:
     """Refuses ``-m`` where one call does it all."""
     arguments, _ = get_args_parser().parse_known_args()
     if _is_sweep(arguments):
-        raise UserError(
-            f"-m: python -m xairank.{config_name} has no sweep, it takes many images in one call: a folder, a glob, or "
-            "images=[a.png,b.png]; remove -m"
-        )
+        raise UserError(f"-m: python -m xairank.{config_name} has no sweep, {_INSTEAD[config_name]}; remove -m")
 
 
 def _is_sweep(arguments: Namespace) -> bool:
