@@ -28,10 +28,10 @@ demo: $(READY) ## Train on rendered hazelnuts, explain, rank: a few minutes on a
 
 # One thread a process: several processes that share the cores through threads wait for one another.
 test: $(READY) ## Run the tests, without the slow ones
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup $(ARGS)
 
 test-all: $(READY) ## Run all tests, the slow ones too
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 -m '' $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup -m '' $(ARGS)
 
 lint: $(READY) ## Check format, style and types
 	$(BIN)/ruff format --check .

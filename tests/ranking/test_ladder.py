@@ -83,7 +83,7 @@ def test_one_leader_at_every_blur_and_a_pair_behind_it_that_changes_places():
 
 def test_another_leader_is_named_with_its_blurs():
     sentence = sentence_of({0: {"a": 0.3, "b": 0.2}, 8: {"a": 0.3, "b": 0.4}, 16: {"a": 0.3, "b": 0.5}})
-    first, second, _ = sentence.split("; ")
+    first, second = sentence.split("; ")  # that Saliency has passed Grad-CAM is not said twice
     assert first.startswith("Unblurred Grad-CAM leads (0.")
     assert second.startswith("at a blur of 8 and 16 pixels Saliency leads (at 8 pixels 0.")
 

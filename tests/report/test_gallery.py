@@ -17,6 +17,8 @@ from xairank.report.sample_files import SampleFiles, draw_outline, draw_thumbnai
 from xairank.runs.maps import read_maps
 from xairank.runs.sweep import read_sweep
 
+pytestmark = pytest.mark.xdist_group("gallery")  # one process renders what they share
+
 
 def read_index(folder):
     text = (folder / "gallery" / "data.js").read_text()

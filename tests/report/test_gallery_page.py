@@ -16,6 +16,8 @@ from xairank.evaluation.overlap import top_pixels
 from xairank.report.gallery import write_gallery
 from xairank.runs.maps import read_maps
 
+pytestmark = pytest.mark.xdist_group("gallery")  # one process renders what they share
+
 METHODS = {"Grad-CAM": "gradcam", "Saliency": "saliency", "Integrated gradients": "integrated_gradients"}
 
 

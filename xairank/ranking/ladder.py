@@ -1,6 +1,6 @@
 """Scores of maps that were blurred, or made at other layers: does the order of the methods depend on it?"""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import groupby
 from typing import NamedTuple
 
@@ -85,11 +85,13 @@ def who_leads(rows: pd.DataFrame, metric: str, facts: MetricFacts, labels: Mappi
     if not levels or any(some.by_case.shape[1] < 2 or len(some.by_case) < FEWEST_CASES for some in levels.values()):
         return ""
     sign = 1 if facts.higher_is_better else -1
+    found = _leads(levels, sign)
     clauses = [
         _lead_in_words(list(same), labels, len(levels))
-        for _, same in groupby(_leads(levels, sign), key=lambda lead: (lead.first, lead.shown))
+        for _, same in groupby(found, key=lambda lead: (lead.first, lead.shown))
     ]
-    sentence = "; ".join([*clauses, *_turned(levels, sign, labels)])
+    told = {(lead.first, lead.second) for lead in found if lead.shown}
+    sentence = "; ".join([*clauses, *_turned(levels, sign, labels, told)])
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
@@ -134,8 +136,10 @@ def _lead_in_words(same: list[_Lead], labels: Mapping[str, str], n_levels: int) 
     return f"{where} {labels[first.first]} {verb} ({example}{values})"
 
 
-def _turned(levels: Mapping[int, _Blurred], sign: int, labels: Mapping[str, str]) -> list[str]:
-    """Clauses on pairs whose order at some blur is shown to be another one than unblurred."""
+def _turned(
+    levels: Mapping[int, _Blurred], sign: int, labels: Mapping[str, str], told: Collection[tuple[str, str]]
+) -> list[str]:
+    """Clauses on pairs whose order at some blur is shown to be another one than unblurred, but those already told."""
     means = {level: some.by_case.mean().round(DECIMALS) for level, some in levels.items()}
     raw = means[0].sort_values(ascending=False, kind="stable")
     margins = {
@@ -153,7 +157,8 @@ def _turned(levels: Mapping[int, _Blurred], sign: int, labels: Mapping[str, str]
     largest: dict[tuple[str, str], int] = {}  # of each pair the blur of the largest difference
     for name in shown.index:
         level, lower, upper = keys[name]
-        largest.setdefault((lower, upper), level)
+        if (lower, upper) not in told:
+            largest.setdefault((lower, upper), level)
     clauses = []
     for (lower, upper), level in list(largest.items())[:_MOST_PAIRS]:
         values = f"{sign * means[level][lower]:.2f} against {sign * means[level][upper]:.2f}"
