@@ -10,7 +10,7 @@ from xairank.evaluation.metric import Metric
 class Complexity(Metric):
     """The entropy of a map's shares of its pixels, in nats: how many pixels one must look at.
 
-    ``-sum_i p_i ln p_i`` with ``p_i = |a_i| / sum_j |a_j|`` (Bhatt et al., IJCAI 2020, definition 3). From 0, all on
+    ``-sum_i p_i ln p_i`` with ``p_i = |a_i| / sum_j |a_j|`` (Bhatt et al., IJCAI 2020). From 0, all on
     one pixel, to ``ln N``, all N pixels alike; a map of zeros counts as constant.
 
     Less is better, but it knows neither mask nor model, so that a map may be simple and wrong: read it beside the other
