@@ -25,6 +25,7 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY) ## Train on rendered hazelnuts, explain, rank: a few minutes on a CPU
 	$(BIN)/python -m xairank.train experiment=demo $(ARGS)
+	$(BIN)/python -m xairank.report name=$(or $(patsubst name=%,%,$(filter name=%,$(ARGS))),demo)
 
 # One thread a process: several processes that share the cores through threads wait for one another.
 test: $(READY) ## Run the tests, without the slow ones
@@ -46,6 +47,7 @@ paper: $(READY) ## The paper: ten seeds, tables and figures; ARGS="trainer.max_e
 	$(BIN)/python -m xairank.train experiment=paper seed=$(SEEDS) $(ARGS) -m
 	$(BIN)/python -m xairank.tables name=$(or $(patsubst name=%,%,$(filter name=%,$(ARGS))),paper)
 	$(BIN)/python -m xairank.figures name=$(or $(patsubst name=%,%,$(filter name=%,$(ARGS))),paper)
+	$(BIN)/python -m xairank.report name=$(or $(patsubst name=%,%,$(filter name=%,$(ARGS))),paper)
 
 tables: $(READY) ## Tables 1-4 and the statistics of the sweep NAME=...
 	$(BIN)/python -m xairank.tables name=$(NAME) $(ARGS)

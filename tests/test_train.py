@@ -79,7 +79,8 @@ def test_the_same_seed_twice_gives_the_same_file_whatever_ran_between(run, tmp_p
 
 
 def test_another_seed_gives_another_model_but_the_same_split(run, tmp_path):
-    run("seed=1,2", "-m")
+    status, out, err = run("seed=1,2", "-m")
+    assert status == 0, err
     tables = [pd.read_csv(path) for path in sorted(tmp_path.glob("multirun/test/*/excluded.csv"))]
     scores = [pd.read_parquet(path) for path in sorted(tmp_path.glob("multirun/test/*/scores.parquet"))]
     assert len(tables) == 2
@@ -89,6 +90,8 @@ def test_another_seed_gives_another_model_but_the_same_split(run, tmp_path):
     ]
     assert splits[0] == splits[1]
     assert not scores[0]["topk_overlap"].equals(scores[1]["topk_overlap"])
+    assert out.rstrip().splitlines()[-2] == f"Report: {Path('multirun/test/report/index.html')}"  # how a sweep ends
+    assert (tmp_path / "multirun" / "test" / "report" / "index.html").is_file()
 
 
 @pytest.mark.parametrize("layout", ["table", "folders"])

@@ -147,11 +147,19 @@ def _report_failures(jobs: "Sequence[Job]") -> None:
         if failure := job.failure:
             failed.setdefault(failure, []).append(",".join(one for one in job.overrides if one not in common))
     if not failed:
-        names = {job.folder.config["name"] for job in jobs if job.folder}
-        for name in sorted(names):
-            print(f"Ranking over all runs: python -m xairank.tables name={name}")
+        _report_sweeps({job.folder.path.parent for job in jobs if job.folder})
         return
     number = sum(map(len, failed.values()))
     lines = [f"{'; '.join(names)}: {failure}" for failure, names in failed.items()]
     print(f"xairank: {number} of {len(jobs)} runs of the sweep failed:", *lines, sep="\n  ", file=sys.stderr)
     sys.exit(2)
+
+
+def _report_sweeps(folders: set[Path]) -> None:
+    """The answer over all runs of each sweep, and its report."""
+    if folders:
+        from xairank.report.ending import report_sweep
+
+        for folder in sorted(folders):
+            report_sweep(folder)
+            print(f"Tables: python -m xairank.tables name={folder.name}")
