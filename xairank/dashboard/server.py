@@ -4,6 +4,7 @@ import errno
 import logging
 import socket
 from collections.abc import Collection
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -77,10 +78,14 @@ def _origins(host: str, port: int) -> list[str]:
 
 
 def _own_addresses() -> list[str]:
-    try:
-        return socket.gethostbyname_ex(socket.gethostname())[2]
-    except OSError:
-        return []
+    """Those by which others reach this machine, as far as it knows them."""
+    found: list[str] = []
+    with suppress(OSError):
+        found += socket.gethostbyname_ex(socket.gethostname())[2]
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.connect(("192.0.2.1", 9))  # sends nothing, but chooses the address from which it would be sent
+        found.append(one.getsockname()[0])
+    return found
 
 
 def _reachable(host: str) -> str:
