@@ -25,7 +25,7 @@ IS_LAID_OUT = """plot => {
     const { width, height } = plot.querySelector('.nsewdrag')?.getBoundingClientRect() ?? { width: 0, height: 0 };
     return width > 0 && Math.abs(width - height) < 1;
 }"""
-PATIENCE = 30_000  # milliseconds; nothing is waited for longer than it takes
+PATIENCE = 60_000  # milliseconds; nothing is waited for longer than it takes
 
 
 @pytest.fixture(scope="module")

@@ -43,6 +43,12 @@ def test_the_server_has_the_last_word_on_the_size(dropper, taken):
     assert dropper._parts == []
 
 
+def test_a_browser_cannot_raise_the_limit(dropper, taken):
+    dropper.limit = 1000
+    dropper._handle_msg(part("a.png", 0, 1, b"eleven byte"))
+    assert isinstance(taken[0], UserError)
+
+
 def test_a_browser_that_refuses_says_so(dropper, taken):
     dropper._handle_msg({"name": "a.png", "refused": True})
     assert "a.png: has more than 20 MB" in str(taken[0])

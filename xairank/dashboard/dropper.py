@@ -83,7 +83,7 @@ input { position: absolute; inset: 0; width: 100%; opacity: 0; cursor: pointer; 
 
     def __init__(self, take: Callable[[Given], None], **params: Any) -> None:  # noqa: ANN401
         super().__init__(sizing_mode="stretch_width", margin=(5, 10), **params)
-        self._take = take
+        self._take, self._limit = take, self.limit  # what a browser says of its properties does not count
         self._name = ""
         self._parts: list[bytes] = []
 
@@ -95,7 +95,7 @@ input { position: absolute; inset: 0; width: 100%; opacity: 0; cursor: pointer; 
             return
         name = PurePath(self._name).name
         self._parts += [] if data.get("refused") else [bytes(data["data"])]
-        if data.get("refused") or sum(map(len, self._parts)) > self.limit:
+        if data.get("refused") or sum(map(len, self._parts)) > self._limit:
             self._name, self._parts = "", []
             self._take(UserError(f"{name}: has more than {MEGABYTES} MB; choose another file"))
         elif data["part"] == data["parts"] - 1:

@@ -4,6 +4,7 @@ import errno
 import logging
 import socket
 from collections.abc import Collection
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -25,17 +26,22 @@ _EVERYONE = ("0.0.0.0", "::", "")
 
 def serve(config: Config, given: Collection[str]) -> None:
     """Serves until Ctrl-C; the arguments and errors are those of :func:`open_server`."""
-    server = open_server(config, given)
+    turns = Turns()
+    server = open_server(config, given, turns)
     print_line(f"Dashboard: http://{_reachable(config['host'])}:{config['port']} (Ctrl-C ends it)")
-    server.run_until_shutdown()
+    try:
+        server.run_until_shutdown()
+    finally:
+        turns.close()  # Python waits for the thread that explains
 
 
-def open_server(config: Config, given: Collection[str]) -> Server:
+def open_server(config: Config, given: Collection[str], turns: Turns) -> Server:
     """A server that listens, for the event loop of this thread.
 
     Args:
         config: Of ``python -m xairank.dashboard``, valid and with plain types.
         given: The keys that are overridden.
+        turns: The queue before the engine.
 
     Raises:
         UserError: There is no network to choose, or the address cannot be taken.
@@ -43,7 +49,7 @@ def open_server(config: Config, given: Collection[str]) -> Server:
     sources = partial(find_sources, config, given)
     check_sources(sources(), config["folder"])
     attribution = config["attribution"]
-    desk = Desk(sources, attribution["methods"], Networks(config["device"], attribution["batch_limit"]), Turns())
+    desk = Desk(sources, attribution["methods"], Networks(config["device"], attribution["batch_limit"]), turns)
     pn.extension("plotly", design=Quiet)
     for noisy in ("tornado.access", "bokeh", "panel"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -77,10 +83,14 @@ def _origins(host: str, port: int) -> list[str]:
 
 
 def _own_addresses() -> list[str]:
-    try:
-        return socket.gethostbyname_ex(socket.gethostname())[2]
-    except OSError:
-        return []
+    """Those by which others reach this machine, as far as it knows them."""
+    found: list[str] = []
+    with suppress(OSError):
+        found += socket.gethostbyname_ex(socket.gethostname())[2]
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.connect(("192.0.2.1", 9))  # sends nothing, but chooses the address from which it would be sent
+        found.append(one.getsockname()[0])
+    return found
 
 
 def _reachable(host: str) -> str:

@@ -43,6 +43,7 @@ class Subject:
         self._mask: Upload | None = None
         self._shapes: Shapes = []
         self._plot_of: Picture | None = None
+        self._latest: Given | None = None
         self._image_file = Dropper(_scheduled(self._take_image), label="Image")
         self._mask_file = Dropper(_scheduled(self._take_mask), label="Mask of the defect", visible=False)
         self._kind = pn.widgets.Select(label="Mask", options=[NONE, FILE, DRAWN], sizing_mode="stretch_width")
@@ -81,18 +82,21 @@ class Subject:
 
     async def _take_image(self, given: Given) -> None:
         """Decodes an image away from the loop that serves the other pages."""
+        self._latest = given
         self._picture, self._shapes, self._image_file.shown = None, [], ""
         try:
             if isinstance(given, UserError):
                 raise given
             self._say(f"Reading {given.name} ...")
-            self._picture = await asyncio.to_thread(read_picture, given)
-        except UserError as error:
-            self._say(str(error), bad=True)
-        else:
-            width, height = self._picture.image.size
+            picture = await asyncio.to_thread(read_picture, given)
+            if given is not self._latest:
+                return  # another one was dropped meanwhile
+            self._picture = picture
+            width, height = picture.image.size
             self._say(f"{given.name}: {width:,} x {height:,} pixels.")
             self._image_file.shown = given.name
+        except UserError as error:
+            self._say(str(error), bad=True)
         self._show()
 
     async def _take_mask(self, given: Given) -> None:

@@ -46,7 +46,7 @@ class Turns:
             tell: Is told how many are before it, whenever that changes.
 
         Raises:
-            Stopped: The ticket was stopped while it waited.
+            Stopped: The ticket was stopped before its turn came.
         """
         self._queue.append(ticket)
         try:
@@ -54,6 +54,7 @@ class Turns:
                 tell(self._queue.index(ticket))
                 await self._changed.wait()
                 ticket.check()
+            ticket.check()
             yield
         finally:
             self._queue.remove(ticket)
@@ -63,6 +64,11 @@ class Turns:
         """Takes a ticket out of the queue, or ends its explanation after the batch that is being computed."""
         ticket.stopped.set()
         self._wake()
+
+    def close(self) -> None:
+        """Stops everything that was asked for, as the server ends."""
+        for ticket in list(self._queue):
+            self.stop(ticket)
 
     def _wake(self) -> None:
         self._changed.set()
