@@ -8,7 +8,7 @@ ARGS   ?=
 SEEDS  := 42,43,44,45,46,47,48,49,50,51
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format paper tables figures report bench bench-adapted bench-training bench-tables clean
+.PHONY: help setup demo test test-all lint format paper tables figures report dashboard bench bench-adapted bench-methods bench-training bench-tables clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,13 +25,14 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY) ## Train on rendered hazelnuts, explain, rank: a few minutes on a CPU
 	$(BIN)/python -m xairank.train experiment=demo $(ARGS)
+	$(BIN)/python -m xairank.report name=$(or $(patsubst name=%,%,$(filter name=%,$(ARGS))),demo)
 
 # One thread a process: several processes that share the cores through threads wait for one another.
 test: $(READY) ## Run the tests, without the slow ones
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup $(ARGS)
 
 test-all: $(READY) ## Run all tests, the slow ones too
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 -m '' $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup -m '' $(ARGS)
 
 lint: $(READY) ## Check format, style and types
 	$(BIN)/ruff format --check .
@@ -46,6 +47,7 @@ paper: $(READY) ## The paper: ten seeds, tables and figures; ARGS="trainer.max_e
 	$(BIN)/python -m xairank.train experiment=paper seed=$(SEEDS) $(ARGS) -m
 	$(BIN)/python -m xairank.tables name=$(or $(patsubst name=%,%,$(filter name=%,$(ARGS))),paper)
 	$(BIN)/python -m xairank.figures name=$(or $(patsubst name=%,%,$(filter name=%,$(ARGS))),paper)
+	$(BIN)/python -m xairank.report name=$(or $(patsubst name=%,%,$(filter name=%,$(ARGS))),paper)
 
 tables: $(READY) ## Tables 1-4 and the statistics of the sweep NAME=...
 	$(BIN)/python -m xairank.tables name=$(NAME) $(ARGS)
@@ -56,11 +58,17 @@ figures: $(READY) ## The figures of the sweep NAME=...
 report: $(READY) ## A page of all results of the sweep NAME=..., that opens from disk
 	$(BIN)/python -m xairank.report name=$(NAME) $(ARGS)
 
+dashboard: $(READY) ## Explain images in the browser, by the runs of multirun/; ARGS="port=5007"
+	$(BIN)/python -m xairank.dashboard $(ARGS)
+
 bench: $(READY) ## Time the attribution methods beside Captum, torch-cam and the released loop; ARGS=--help
 	$(BIN)/python -m benchmarks.attribution $(ARGS)
 
 bench-adapted: $(READY) ## Time an adapted torchvision network beside timm's of the same architecture
 	$(BIN)/python -m benchmarks.adapted $(ARGS)
+
+bench-methods: $(READY) ## Time the further methods beside Captum, torch-cam and pytorch-grad-cam; ARGS=--help
+	$(BIN)/python -m benchmarks.methods $(ARGS)
 
 bench-training: $(READY) ## Time a training epoch beside a plain PyTorch loop
 	$(BIN)/python -m benchmarks.training $(ARGS)

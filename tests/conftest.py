@@ -71,3 +71,13 @@ def _background(generator: np.random.Generator, size: int) -> np.ndarray:
 def _save(path: Path, pixels: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Runs ``python -m xairank.train`` in an empty working folder with a tiny category in ``data/nuts``."""
+    from tests.training import QUICK, command  # with it Lightning is imported
+
+    write_category(tmp_path / "data" / "nuts", good=20, defects=10)
+    monkeypatch.chdir(tmp_path)
+    return lambda *arguments: command(monkeypatch, capsys, *QUICK, *arguments)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import write_category
 from tests.explaining import call, manifest_of
-from tests.test_train import QUICK
+from tests.training import QUICK
 from xairank import train
 
 

@@ -15,8 +15,8 @@ from omegaconf import OmegaConf
 import xairank
 from tests.bad_inputs import NETS, write_network
 from tests.conftest import write_category
-from tests.test_train import QUICK as TRAIN
-from tests.test_train import command as run_train
+from tests.training import QUICK as TRAIN
+from tests.training import command as run_train
 from xairank.config import CONFIGURATION, flatten, require_keys, validate
 from xairank.errors import UserError
 from xairank.hydra_command import _arguments

@@ -10,8 +10,8 @@ import yaml
 
 from tests.bad_inputs import write_network
 from tests.test_rank import DATA, NETWORK, place, run, runs_of
-from tests.test_train import QUICK as TRAIN
-from tests.test_train import command as run_train
+from tests.training import QUICK as TRAIN
+from tests.training import command as run_train
 from xairank.errors import UserError
 from xairank.runs.sweep import read_sweep
 

@@ -8,7 +8,7 @@ import pytest
 import xairank
 
 PACKAGE = Path(xairank.__file__).parent
-GROUND = {"schema", "config", "console", "errors", "files", "names", "download", "progress", "rules"}
+GROUND = {"schema", "config", "console", "errors", "files", "names", "download", "progress", "rules", "tensors"}
 PEERS = ("data", "models", "attribution", "evaluation", "ranking", "runs", "explanations")
 NO_TORCH = ("ranking", "tables", "figures", "report", "runs", "explanations")
 
@@ -54,6 +54,14 @@ def test_the_ground_floor_imports_no_room():
         if path.is_file():
             rooms = {module.split(".")[1] for module in imports(path) if module.startswith("xairank.")}
             assert rooms <= GROUND, path
+
+
+def test_the_extra_is_needed_by_the_dashboard_alone_and_nobody_needs_the_dashboard():
+    for path in PACKAGE.rglob("*.py"):
+        if "dashboard" not in path.relative_to(PACKAGE).parts:
+            found = list(imports(path))
+            assert not {name.split(".")[0] for name in found} & {"panel", "plotly", "bokeh"}, path
+            assert not [name for name in found if name.startswith("xairank.dashboard")], path
 
 
 def test_no_module_outgrows_what_one_can_read():

@@ -70,7 +70,7 @@ def validate(config: Mapping[str, Any]) -> None:
     command = command_of(config)
     if command == "rank":
         _check_what_is_ranked(config)
-    elif command == "explain":
+    elif command == "explain" or (command == "dashboard" and config["model"]["source"]):
         _check_network(config["model"])
 
 
@@ -212,7 +212,7 @@ def composition_message(error: Exception, command: str = "train") -> str:
 
     Args:
         error: Hydra's.
-        command: ``train``, ``rank`` or ``explain``.
+        command: ``train``, ``rank``, ``explain`` or ``dashboard``.
     """
     text = " ".join(str(error).split())
     if unknown := re.search(r"Could not override '([^']+)'", text):

@@ -26,10 +26,24 @@ if TYPE_CHECKING:
 # Keys whose value is a path, or several in a sweep.
 PATHS = (
     *("data.root", "data.table", "data.images", "data.masks"),
-    *("model.encoder_weights", "model.weights", "model.path", "maps", "predictions", "images", "masks", "output"),
+    *(
+        "model.encoder_weights",
+        "model.weights",
+        "model.path",
+        "maps",
+        "predictions",
+        "images",
+        "masks",
+        "output",
+        "folder",
+    ),
 )
 _WITH_VALUE = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c")
 _SWEEPS = ("train", "rank")
+_INSTEAD = {
+    "explain": "it takes many images in one call: a folder, a glob, or images=[a.png,b.png]",
+    "dashboard": "it shows all runs of its folder in one call",
+}
 
 
 def run_command(job: Callable[[], object], config_name: str, mistakes: list[UserError]) -> None:
@@ -117,10 +131,7 @@ def _refuse_sweep(config_name: str) -> None:
     """Refuses ``-m`` where one call does it all."""
     arguments, _ = get_args_parser().parse_known_args()
     if _is_sweep(arguments):
-        raise UserError(
-            f"-m: python -m xairank.{config_name} has no sweep, it takes many images in one call: a folder, a glob, or "
-            "images=[a.png,b.png]; remove -m"
-        )
+        raise UserError(f"-m: python -m xairank.{config_name} has no sweep, {_INSTEAD[config_name]}; remove -m")
 
 
 def _is_sweep(arguments: Namespace) -> bool:
@@ -136,11 +147,19 @@ def _report_failures(jobs: "Sequence[Job]") -> None:
         if failure := job.failure:
             failed.setdefault(failure, []).append(",".join(one for one in job.overrides if one not in common))
     if not failed:
-        names = {job.folder.config["name"] for job in jobs if job.folder}
-        for name in sorted(names):
-            print(f"Ranking over all runs: python -m xairank.tables name={name}")
+        _report_sweeps({job.folder.path.parent for job in jobs if job.folder})
         return
     number = sum(map(len, failed.values()))
     lines = [f"{'; '.join(names)}: {failure}" for failure, names in failed.items()]
     print(f"xairank: {number} of {len(jobs)} runs of the sweep failed:", *lines, sep="\n  ", file=sys.stderr)
     sys.exit(2)
+
+
+def _report_sweeps(folders: set[Path]) -> None:
+    """The answer over all runs of each sweep, and its report."""
+    if folders:
+        from xairank.report.ending import report_sweep
+
+        for folder in sorted(folders):
+            report_sweep(folder)
+            print(f"Tables: python -m xairank.tables name={folder.name}")

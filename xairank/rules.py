@@ -1,4 +1,4 @@
-"""What each key of the configurations allows: of training, of ranking what exists, and of explaining images."""
+"""What each key of the configurations allows: of training, ranking what exists, explaining images, the dashboard."""
 
 import math
 import re
@@ -177,6 +177,9 @@ RANK_RULES: dict[str, Rule] = (
     }
 )
 
+# What python -m xairank.explain reads and writes.
+_OF_FILES = ("images", "masks", "output", "overwrite", "target", "scale", "batch_size")
+
 # python -m xairank.explain
 EXPLAIN_RULES: dict[str, Rule] = (
     _NETWORK
@@ -201,7 +204,15 @@ EXPLAIN_RULES: dict[str, Rule] = (
     }
 )
 
-RULES = {"train": TRAIN_RULES, "rank": RANK_RULES, "explain": EXPLAIN_RULES}
+# python -m xairank.dashboard
+DASHBOARD_RULES: dict[str, Rule] = {
+    **{key: rule for key, rule in EXPLAIN_RULES.items() if key not in _OF_FILES},
+    "folder": _TEXT,
+    "host": _TEXT,
+    "port": _integer(1, 65535),
+}
+
+RULES = {"train": TRAIN_RULES, "rank": RANK_RULES, "explain": EXPLAIN_RULES, "dashboard": DASHBOARD_RULES}
 
 # Mappings whose keys are free: their own rule covers them.
 FREE = (
@@ -217,8 +228,9 @@ FREE = (
 
 
 def command_of(config: Mapping[str, Any]) -> str:
-    """The command that a configuration is for: explaining has the key ``output``, ranking the key ``maps``."""
-    return "explain" if "output" in config else "rank" if "maps" in config else "train"
+    """The command that a configuration is for, by a key that no other has."""
+    own = {"output": "explain", "maps": "rank", "port": "dashboard"}
+    return next((command for key, command in own.items() if key in config), "train")
 
 
 def rules_of(config: Mapping[str, Any]) -> dict[str, Rule]:

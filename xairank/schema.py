@@ -3,6 +3,7 @@
 It stands on the ground floor because the rooms that share these names do not import one another.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -101,6 +102,11 @@ class MetricFacts:
     def best(self) -> float | None:
         """The best possible value, None where there is none."""
         return self.high if self.higher_is_better else self.low
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Least and largest possible value, infinite where there is none."""
+        return -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tests.attribution.networks import relative_error
+from tests.attribution.networks import network, relative_error
 from tests.attribution.test_attention import by_hand, samples, transformer
 from xairank.attribution import AttentionRollout, explain, freeze
 
@@ -34,3 +34,11 @@ def test_the_batch_cut_does_not_count_and_costs_are_told():
     cut, _ = explain({"": AttentionRollout()}, model, images, targets, batch_limit=1)[""]
     torch.testing.assert_close(cut, maps)
     assert costs[""].passes == 3 * 3
+
+
+def test_a_network_without_attention_is_refused_in_words():
+    images, targets = samples()
+    with pytest.raises(
+        ValueError, match=r"^rollout: cannot explain this model, it needs layers in which every position"
+    ):
+        explain({"rollout": AttentionRollout()}, network("resnet18"), images.float(), targets)

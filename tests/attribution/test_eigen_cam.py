@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from pytorch_grad_cam.utils.svd_on_activations import get_2d_projection
@@ -70,3 +72,12 @@ def test_features_of_nan_are_named_and_no_failure_of_the_decomposition():
     images[1, 0, 5, 5] = torch.nan
     with pytest.raises(NonFiniteError, match="eigen: the feature map of image 1 holds NaN"):
         explain({"eigen": EigenCAM()}, network("resnet18"), images)
+
+
+def test_half_precision_is_decomposed_in_single():
+    model = network("resnet18").float()
+    images, targets = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1])
+    expected = EigenCAM()(model, images, targets)
+    maps = EigenCAM()(copy.deepcopy(model).bfloat16(), images.bfloat16(), targets)
+    assert maps.dtype == torch.bfloat16
+    assert relative_error(maps.float(), expected) < 0.1

@@ -1,6 +1,7 @@
 import copy
 
 import pytest
+import timm
 import torch
 from torch import nn
 
@@ -190,3 +191,11 @@ def test_reduced_precision_is_off_while_explaining_and_back_afterwards(method, l
     finally:
         for part, precision in zip(parts, before, strict=True):
             part.fp32_precision = precision
+
+
+def test_a_model_made_in_inference_mode_is_refused_in_words(method):
+    with torch.inference_mode():
+        made = timm.create_model("resnet18", num_classes=5).eval()
+    images, targets = images_and_targets(2)
+    with pytest.raises(ValueError, match=r"^model: its parameters or buffers were made in inference mode"):
+        method(made, images, targets)

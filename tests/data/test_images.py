@@ -1,5 +1,6 @@
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -339,3 +340,20 @@ def test_a_damaged_file_is_read_or_named_but_nothing_else(tmp_path, suffix):
         except UserError as error:
             answer = str(error)
         assert answer == "RGB" or answer.startswith(str(path))
+
+
+def test_what_a_file_holds_is_read_as_the_file_is(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3)).save(path)
+    np.testing.assert_array_equal(read_image(Path("elsewhere.png"), path.read_bytes()), read_image(path))
+    mask = Image.new("L", (4, 4))
+    mask.putpixel((1, 2), 255)
+    mask.save(path)
+    found = read_mask(Path("elsewhere.png"), (4, 4), content=path.read_bytes())
+    np.testing.assert_array_equal(found, read_mask(path, (4, 4)))
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"", "is empty"), (b"a text", "is not an image")])
+def test_content_that_is_no_image_is_named_without_a_look_at_the_disk(content, reason):
+    with pytest.raises(UserError, match=rf"notes.png: {reason}.*; choose another file"):
+        read_image(Path("notes.png"), content)

@@ -41,3 +41,10 @@ def test_one_pixel_has_none_and_m_pixels_have_the_logarithm_of_m():
         maps = torch.zeros(1, 42)
         maps[0, :m] = 3.0
         assert Complexity()(maps.view(1, 6, 7), MASKS[:1]).item() == pytest.approx(math.log(m))
+
+
+def test_refuses_what_every_metric_refuses():
+    maps = random(5, 6, 7)
+    maps[2, 1, 1] = float("nan")
+    with pytest.raises(ValueError, match="NaN"):
+        Complexity()(maps, MASKS)

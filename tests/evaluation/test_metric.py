@@ -161,3 +161,10 @@ def test_inputs_are_left_as_they_were(metric):
     assert all(map(torch.equal, (maps, masks), copies))
     masks.logical_not_()  # in place: another mask, for which nothing may be remembered
     assert not torch.equal(metric(maps, masks), scores)
+
+
+@each
+def test_a_map_that_carries_a_graph_is_scored_as_its_values(metric):
+    maps, masks = random_cases(4)
+    maps = maps.abs()
+    np.testing.assert_array_equal(metric(maps.clone().requires_grad_(), masks).detach(), metric(maps, masks))

@@ -104,3 +104,18 @@ def test_a_mask_of_all_pixels_has_nothing_to_be_compared_with():
     assert not any(place.any() for place in elsewhere(whole[0].numpy(), np.random.default_rng(0)))
     found = Reliance()(whole, probe_of(Additive(random(H, W)), random(1, 3, H, W)))
     assert bool(found[""].isfinite())
+
+
+def test_a_place_where_the_mask_fits_nowhere_is_one_region_around_a_pixel():
+    """Scattered pixels would be noise of another kind than a hidden defect."""
+    column = np.zeros((H, W), bool)
+    column[:, 5:9] = column[3, 10:28] = True  # as high as the image, and moved along it still on itself
+    for place in elsewhere(column, np.random.default_rng(1)):
+        assert place.sum() == column.sum()
+        assert not (place & column).any()
+        rows, columns = np.nonzero(place)
+        assert place.sum() > 0.4 * np.ptp(rows) * np.ptp(columns)
+
+
+def test_a_mask_of_the_whole_image_leaves_nothing_to_compare_with():
+    assert not any(place.any() for place in elsewhere(np.ones((H, W), bool), np.random.default_rng(1)))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import write_category
-from tests.test_train import QUICK
+from tests.training import QUICK
 from xairank.errors import UserError
 from xairank.experiment.jobs import Job, check_jobs, plan
 from xairank.runs.folder import RunFolder

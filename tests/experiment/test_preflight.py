@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import write_category
 from tests.test_config import composed
-from tests.test_train import QUICK
+from tests.training import QUICK
 from xairank.errors import UserError
 from xairank.experiment import preflight
 from xairank.experiment.preflight import check_run, identify_weights

@@ -85,3 +85,37 @@ def test_weights_without_a_rule_are_shuffled():
     last = randomised_networks(model, torch.rand(2, 3, 4, 4), seed=0)[-1][1]
     assert not torch.equal(last.scale, model.scale)
     assert torch.equal(last.scale.flatten().sort().values, model.scale.flatten())
+
+
+def test_the_head_of_a_transformer_is_the_first_stage_and_its_embeddings_are_the_last():
+    inner = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+
+    class Tokens(nn.Module):
+        """As vision transformers are: a parameter of the whole, beside the layers."""
+
+        def __init__(self):
+            super().__init__()
+            self.positions = nn.Parameter(torch.rand(16, 8))
+            self.embed, self.block, self.head = nn.Conv2d(3, 8, 16, 16), inner, nn.Linear(8, 4)
+
+        def forward(self, images):
+            tokens = self.embed(images).flatten(2).transpose(1, 2) + self.positions
+            return self.head(self.block(tokens).mean(dim=1))
+
+    class Wrapped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = Tokens()
+
+        def forward_features(self, images):
+            return images
+
+        def forward_head(self, images):
+            return self.network(images)
+
+    original = Wrapped().eval()
+    networks = randomised_networks(original, IMAGES, seed=1)
+    assert networks[0][0] == "network.head"
+    assert changed(original, networks[0][1]) == {"network.head"}
+    assert not any("network" in changed(original, one) for _, one in networks[:-1])
+    assert {"network", "network.embed", "network.block.self_attn"} <= changed(original, networks[-1][1])

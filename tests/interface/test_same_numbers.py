@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import write_category
 from tests.interface.commands import only_run, rank_command
-from tests.test_train import QUICK
+from tests.training import QUICK
 from xairank import Ranking, train
 from xairank.runs.maps import read_maps
 from xairank.runs.sweep import read_sweep

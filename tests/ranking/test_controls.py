@@ -84,3 +84,11 @@ def test_the_sentence_names_all_that_fail_and_only_them():
     assert "is not shown to be above, and Poor (0." in sentence
     assert sentence.endswith(f"is below, the best control without evidence, Center ({table['control_score'][0]:.2f}).")
     assert at_controls(table[table["method"] == "good"], labels) == ""
+
+
+def test_where_none_of_many_is_above_it_is_said_of_all_at_once():
+    names = [f"m{number}" for number in range(9)]
+    rows = {"method": names, "control": "center", "score": 0.2, "control_score": 0.25, "verdict": "not shown above"}
+    labels = {name: name for name in names} | {"center": "Centre"}
+    expected = "None of the 9 methods is shown to be above the best control without evidence, Centre (0.25)."
+    assert at_controls(pd.DataFrame(rows), labels) == expected

@@ -7,7 +7,7 @@ from xairank.schema import SPEARMAN, MetricFacts
 
 FACTS = MetricFacts("Top-K Overlap")
 LEVELS = (1, 2, 3)
-NONE = pd.DataFrame(columns=["seed", "sample", "case", "method", "score"])
+NONE = pd.DataFrame(columns=["seed", "fold", "sample", "case", "method", "score"])
 
 
 def study(effects, likeness, n_cases=24, seeds=(1, 2, 3, 4, 5), start=0):
@@ -18,13 +18,13 @@ def study(effects, likeness, n_cases=24, seeds=(1, 2, 3, 4, 5), start=0):
     for method, fall in effects.items():
         for seed in seeds:
             for case in range(n_cases):
-                key = (seed, f"cut/{case:03}", f"cut/{case:03}", method)
+                key = (seed, 0, f"cut/{case:03}", f"cut/{case:03}", method)
                 trained.append((*key, 0.5 + image[case] + generator.normal(0, 0.03)))
                 for level in LEVELS:
                     score = 0.5 + image[case] - fall * level / 3 + generator.normal(0, 0.03)
                     alike = 1 - (1 - likeness[method]) * level / 3 + generator.normal(0, 0.05)
                     randomised.append((*key, score, level, f"stage {level}", alike))
-    columns = ["seed", "sample", "case", "method", "score"]
+    columns = ["seed", "fold", "sample", "case", "method", "score"]
     return (
         pd.DataFrame(trained, columns=columns),
         pd.DataFrame(randomised, columns=[*columns, "level", "changed", SPEARMAN]),
@@ -65,7 +65,7 @@ def test_images_that_were_not_randomised_do_not_count():
 
 def test_curves_begin_with_the_trained_network():
     trained, randomised = study({"good": 0.3}, {"good": 0.0})
-    curves = randomisation_curves(trained, randomised, "score")
+    curves = randomisation_curves(trained, randomised, "score", FACTS)
     scores = curves[curves["measure"] == "score"].set_index("level")["score"]
     assert list(scores.index) == [0, 1, 2, 3]
     assert scores[0] == pytest.approx(trained["score"].mean())
@@ -73,11 +73,39 @@ def test_curves_begin_with_the_trained_network():
     assert curves[curves["measure"] == SPEARMAN].set_index("level").loc[0, "score"] == 1
 
 
+def test_rows_of_other_folds_do_not_count():
+    trained, randomised = study({"good": 0.3}, {"good": 0.0})
+    other = trained.assign(fold=1, score=0.0)
+    found = check_randomisation(pd.concat([trained, other]), randomised, NONE, "score", FACTS)
+    assert found["trained"].item() == pytest.approx(trained["score"].mean())
+
+
+def test_a_method_at_chance_has_nothing_to_lose():
+    trained, randomised = study({"poor": 0.0}, {"poor": 0.1})
+    trained["score_chance"] = 0.6
+    assert check_randomisation(trained, randomised, NONE, "score", FACTS)["verdict"].item() == "nothing to lose"
+    trained["score_chance"] = 0.4
+    assert check_randomisation(trained, randomised, NONE, "score", FACTS)["verdict"].item() == "not shown to fall"
+
+
+def test_where_the_cases_cannot_show_a_fall_only_alike_maps_are_named():
+    methods = [f"m{number}" for number in range(20)]
+    trained, randomised = study(
+        dict.fromkeys(methods, 0.3), {name: 0.9 if name == "m0" else 0.0 for name in methods}, 8
+    )
+    found = check_randomisation(trained, randomised, NONE, "score", FACTS).set_index("method")
+    assert found["verdict"].value_counts().to_dict() == {"": 19, "maps stay alike": 1}
+    more = study(dict.fromkeys(methods, 0.3), dict.fromkeys(methods, 0.0), 10)  # 1 + log2(20 / 0.05) = 9.6
+    assert set(check_randomisation(*more, NONE, "score", FACTS)["verdict"]) == {"falls"}
+
+
 def test_words():
-    trained, randomised = study({"good": 0.3, "flat": 0.0}, {"good": 0.05, "flat": 0.1})
+    trained, randomised = study({"good": 0.3, "flat": 0.0, "alike": 0.3}, {"good": 0.05, "flat": 0.1, "alike": 0.9})
     found = check_randomisation(trained, randomised, NONE, "score", FACTS)
-    labels = {"good": "Grad-CAM", "flat": "Edges of something"}
-    assert who_fails(found, labels).startswith("Edges of something fails the randomisation check: 0.")
+    labels = {"good": "Grad-CAM", "flat": "Edges of something", "alike": "Guided"}
+    fails, stays = who_fails(found, labels).split("; ")
+    assert fails.startswith("Guided fails the randomisation check (0.")
+    assert stays.startswith("Edges of something is not shown to fall without the trained weights (0.")
     passing = who_fails(found[found["method"] == "good"], labels)
     assert passing == "All methods pass the randomisation check: without the trained weights their scores fall."
     few = check_randomisation(*study({"good": 0.3}, {"good": 0.0}, n_cases=5), NONE, "score", FACTS)

@@ -1,4 +1,4 @@
-"""A report of simulated runs with maps, controls, blurs and randomised weights, and a browser to look at it."""
+"""Reports and galleries of simulated and of rendered runs, and a browser to look at them."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.figures.conftest import write_sweep_with_maps
+from tests.report.sweeps import write_rendered_sweep
 from tests.runs_fixture import CONTROLS
 from xairank.report.page import write_report
 from xairank.runs.sweep import Sweep, read_sweep
@@ -35,3 +36,10 @@ def browser() -> Iterator:
         chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def rendered_sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
+    """Three seeds, 12 defects and 6 good images of 64 pixels; not to be changed."""
+    place = tmp_path_factory.mktemp("rendered")
+    return read_sweep(write_rendered_sweep(place / "multirun" / "nuts", place / "data", seeds=(42, 43, 44)))

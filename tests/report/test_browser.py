@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("report")  # one process renders what they share
+
 SIZES = (400, 800, 1600)
 
 

@@ -17,6 +17,8 @@ from xairank.report.page import write_report
 from xairank.runs.sweep import read_sweep
 from xairank.tables.collection import NOTHING_RANKED, make_results
 
+pytestmark = pytest.mark.xdist_group("report")  # one process renders what they share
+
 
 class Page(HTMLParser):
     """What a page loads, and its tables, texts and attributes."""

@@ -123,7 +123,7 @@ def test_a_winner_on_sharp_maps_only_is_said_to_be_one(made):
     assert levels.idxmax(axis=1).tolist() == [*["gradcam"] * 4, *["saliency"] * 2]
     assert answer.headline.endswith(", but Saliency is ahead on blurred maps.")
     assert said(answer, "blur").weight == CAUTION
-    assert "Saliency at a blur of 16 and 32 pixels" in said(answer, "blur").text
+    assert "at a blur of 16 and 32 pixels Saliency leads" in said(answer, "blur").text
 
 
 @pytest.mark.parametrize("name", STUDIES)

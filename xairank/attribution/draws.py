@@ -1,9 +1,9 @@
 """Random numbers that belong to an image, whatever the batch in which it is explained."""
 
-import hashlib
-
 import numpy as np
 from torch import Tensor
+
+from xairank.tensors import content_digest
 
 
 class Draws:
@@ -15,7 +15,7 @@ class Draws:
     """
 
     def __init__(self, images: Tensor, seed: int) -> None:
-        self._keys = [[seed, *_digest(image)] for image in images.detach().cpu()]
+        self._keys = [[seed, *content_digest(image)] for image in images]
 
     def generator(self, image: int, sample: int) -> np.random.Generator:
         """That of a sample of the image at this place of the batch."""
@@ -31,7 +31,3 @@ def checked_whole(name: str, value: object, least: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name}={value} is not allowed: expected a whole number of at least {least}")
     return value
-
-
-def _digest(image: Tensor) -> bytes:
-    return hashlib.sha256(image.float().contiguous().numpy().tobytes()).digest()[:16]

@@ -25,7 +25,8 @@ class EigenCAM(ClassActivationMap):
         """The map at the layer's resolution, (B, h, w)."""
         # The decomposition refuses NaN; the engine names the image that holds it when the method is done.
         features = there.features.nan_to_num(nan=0, posinf=0, neginf=0)
-        _, values, directions = torch.linalg.svd(features.flatten(2), full_matrices=False)
+        precise = features.flatten(2).to(torch.promote_types(features.dtype, torch.float32))
+        _, values, directions = torch.linalg.svd(precise, full_matrices=False)
         projection = values[:, :1] * directions[:, 0]  # O v_1 = s_1 u_1; places are the columns here
         sign = torch.where(projection.sum(dim=1, keepdim=True) < 0, -1, 1)
-        return (sign * projection).unflatten(1, features.shape[2:])
+        return (sign * projection).unflatten(1, features.shape[2:]).to(features)

@@ -118,7 +118,8 @@ def explain(
         By method: maps (B, H, W), and diagnostics by name, a row an image.
 
     Raises:
-        ValueError: Images and targets that do not fit each other, or a batch limit below 1.
+        ValueError: Images and targets that do not fit each other, a batch limit below 1, or a method that cannot
+            explain the model.
         NonFiniteError: What the model computes, or a map, is NaN or infinite.
     """
     if batch_limit is None:
@@ -128,6 +129,7 @@ def explain(
     start = 0
     with explaining(model):
         images, targets = checked(images, targets)
+        _check_suited(methods, model)
         while start < len(images) or not parts:
             rows = slice(start, start + limit)
             try:
@@ -141,6 +143,12 @@ def explain(
             parts.append(part)
             start += limit
     return {name: _joined([part[name] for part in parts]) for name in methods}
+
+
+def _check_suited(methods: Mapping[str, Method], model: Model) -> None:
+    for name, method in methods.items():
+        if isinstance(method, AttributionMethod) and (reason := method.obstacle(model)):
+            raise ValueError(f"{name or type(method).__name__}: cannot explain this model, it {reason}")
 
 
 def _within_memory(

@@ -36,8 +36,16 @@ def explaining(model: Model) -> Iterator[None]:
 
     Neither the caller's gradient mode nor its autocast counts, and convolutions and products leave TF32 and bfloat16
     aside: a rounding of 10 bits moves the top-K set.
+
+    Raises:
+        ValueError: The model was made in inference mode, whose tensors have no gradients ever.
     """
     module = cast(nn.Module, model)
+    if any(tensor.is_inference() for tensor in (*module.parameters(), *module.buffers())):
+        raise ValueError(
+            "model: its parameters or buffers were made in inference mode and can have no gradients; make or load it "
+            "outside torch.inference_mode()"
+        )
     modes = [(part, part.training) for part in module.modules()]
     flags = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
     try:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from xairank.attribution.forward_pass import ForwardPass
+from xairank.tensors import by_image
 
 # An image, by its place among the rows, and some of its points -> these points, at the prefix's output or the image.
 Points = Callable[[int, slice], Tensor]
@@ -100,7 +101,7 @@ def _stream(
     """All (image, point) pairs in batches: which they are, the points, and their targets."""
     n_pairs = len(rows) * n_points
     for begin in range(0, n_pairs, forward.batch_limit):
-        batch = list(_by_image(begin, min(begin + forward.batch_limit, n_pairs), n_points))
+        batch = list(by_image(begin, min(begin + forward.batch_limit, n_pairs), n_points))
         inputs = [points(image, steps) for image, steps in batch]
         images = torch.cat(
             [rows.new_full((count,), image) for (image, _), count in zip(batch, _counts(batch), strict=True)]
@@ -110,10 +111,3 @@ def _stream(
 
 def _counts(batch: list[tuple[int, slice]]) -> list[int]:
     return [steps.stop - steps.start for _, steps in batch]
-
-
-def _by_image(begin: int, end: int, n_points: int) -> Iterator[tuple[int, slice]]:
-    """The pairs from ``begin`` to ``end`` of the stream: the images, and the points of each."""
-    for image in range(begin // n_points, (end - 1) // n_points + 1):
-        first = image * n_points
-        yield image, slice(max(begin - first, 0), min(end - first, n_points))

@@ -15,6 +15,7 @@ Floating-point pixels have no known range and are refused. So are images of more
 """
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
@@ -59,13 +60,17 @@ class View:
         return (self.side - self.size) // 2
 
 
-def read_image(path: Path) -> Image.Image:
+def read_image(path: Path, content: bytes | None = None) -> Image.Image:
     """Decodes an image file as upright 8-bit RGB, as the module says.
+
+    Args:
+        path: The file, or what it is called.
+        content: What it holds, where it is not on this disk.
 
     Raises:
         UserError: The file is not a readable image, too large, or of floating-point pixels.
     """
-    image = _open(path)
+    image = _open(path, content)
     if image.mode in _SIXTEEN_BITS:
         return Image.fromarray(_to_8_bits(path, np.asarray(image))).convert("RGB")
     if image.mode in _TRANSPARENT or "transparency" in image.info:
@@ -105,7 +110,9 @@ class MaskValuesError(UserError):
         super().__init__(f"{path}: {message}")
 
 
-def read_mask(path: Path, image_size: Size, threshold: int | None = None) -> NDArray[np.bool_]:
+def read_mask(
+    path: Path, image_size: Size, threshold: int | None = None, content: bytes | None = None
+) -> NDArray[np.bool_]:
     """Decodes a defect mask, a single channel of one bit, 8 or 16 bits, or a palette.
 
     Args:
@@ -114,6 +121,7 @@ def read_mask(path: Path, image_size: Size, threshold: int | None = None) -> NDA
         threshold: None: every pixel must be 0 (black) or one same other value, which is defect; for a palette, its
             colours count, not their numbers. A number: the pixels above it are defect; one bit counts as 0 and 255, a
             palette by the grey of its colours.
+        content: As of :func:`read_image`.
 
     Returns:
         The mask (height, width), true on the defect; all false only where nothing is above the threshold.
@@ -122,7 +130,7 @@ def read_mask(path: Path, image_size: Size, threshold: int | None = None) -> NDA
         UserError: The mask is unreadable, of another size, not single-channel, true everywhere, or, without a
             threshold, not two-valued or all black.
     """
-    mask = _open(path)
+    mask = _open(path, content)
     if mask.size != image_size:
         raise UserError(
             f"{path}: the mask is {_times(mask.size)} pixels, its image {_times(image_size)}; "
@@ -168,22 +176,23 @@ def view_image(image: Image.Image, view: View) -> Image.Image:
     return resized if view.crop == "none" else resized.crop((start, start, end, end))
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path, content: bytes | None) -> Image.Image:
     """Decodes a file, upright.
 
     Raises:
         UserError: It cannot be decoded, or is too large to be.
     """
-    advice = "replace the file or remove it together with its mask"
+    advice = "replace the file or remove it together with its mask" if content is None else "choose another file"
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(path if content is None else BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
                 raise Image.DecompressionBombError  # Pillow itself only warns up to twice its limit
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
             return image
     except UnidentifiedImageError:
-        reason = "is empty" if path.stat().st_size == 0 else f"is not an image (none of {', '.join(FORMATS)})"
+        empty = path.stat().st_size == 0 if content is None else not content
+        reason = "is empty" if empty else f"is not an image (none of {', '.join(FORMATS)})"
     except FileNotFoundError:
         reason = "is a broken link" if path.is_symlink() else "does not exist"
     except OSError as error:

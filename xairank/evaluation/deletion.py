@@ -9,7 +9,7 @@ from xairank.evaluation.probe import Probe
 class Deletion(Curve):
     """The area under the class's probability while pixels are removed, in the order of the map.
 
-    RISE (Petsiuk et al., BMVC 2018, section 4.3): ``integral over q in [0, 1] of p(x with the share q of the pixels
+    RISE (Petsiuk et al., BMVC 2018): ``integral over q in [0, 1] of p(x with the share q of the pixels
     filled)``, by trapezoids.
 
     Pixels of equal value are ordered by numbers that depend on the image alone, see

@@ -1,12 +1,11 @@
 """What takes the place of pixels that are removed, made of the pixels that are not."""
 
 from collections.abc import Callable
-from functools import lru_cache
 
-import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
+
+from xairank.tensors import gaussian_blur
 
 BLUR = 1 / 16  # standard deviation of the blurred fill, in image heights: 14 pixels of 224
 _FAINT = 1e-6  # share of the mean colour in the blurred fill, which is all of it where no pixel that is left is near
@@ -27,8 +26,9 @@ def blurred(images: Tensor, left: Tensor) -> Tensor:
     So nothing of a region that is removed shines through; of a whole image it is the blur of Fong & Vedaldi (2017).
     """
     weights = _weights(images, left)
-    numerator = _blur(images * weights) + _FAINT * mean_color(images, left)
-    return numerator / (_blur(weights) + _FAINT)
+    sigma = images.shape[2] * BLUR
+    numerator = gaussian_blur(images * weights, sigma) + _FAINT * mean_color(images, left)
+    return numerator / (gaussian_blur(weights, sigma) + _FAINT)
 
 
 def black(images: Tensor, left: Tensor) -> Tensor:
@@ -44,17 +44,3 @@ def _weights(images: Tensor, left: Tensor) -> Tensor:
     """1 on the pixels that are left, 0 on others, (B, 1, H, W); where none is left, all count."""
     none = ~left.flatten(1).any(dim=1)
     return (left | none[:, None, None])[:, None].to(images)
-
-
-def _blur(images: Tensor) -> Tensor:
-    """Mirrored at the border, so that no mass is lost."""
-    sigma = images.shape[2] * BLUR
-    height, width = (torch.from_numpy(_matrix(size, sigma)).to(images) for size in images.shape[2:])
-    return height @ images @ width.T
-
-
-@lru_cache(maxsize=32)
-def _matrix(size: int, sigma: float) -> np.ndarray:
-    """The blur along an axis as a matrix (size, size); products with it cost less than a large kernel would."""
-    matrix: np.ndarray = gaussian_filter1d(np.eye(size), sigma, axis=0, mode="reflect")
-    return matrix

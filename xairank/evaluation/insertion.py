@@ -9,7 +9,7 @@ from xairank.evaluation.probe import Probe
 class Insertion(Curve):
     """The area under the class's probability while pixels are put into a filled image, in the order of the map.
 
-    RISE (Petsiuk et al., BMVC 2018, section 4.3): ``integral over q in [0, 1] of p(filled image with the share q of the
+    RISE (Petsiuk et al., BMVC 2018): ``integral over q in [0, 1] of p(filled image with the share q of the
     pixels of x)``, by trapezoids.
 
     Pixels of equal value are ordered by numbers that depend on the image alone, see

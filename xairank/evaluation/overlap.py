@@ -96,7 +96,7 @@ def top_pixels(maps: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         The pixels strictly above the K-th value (B, N), those at it (B, N), and how many of the latter belong to the
         top K (B,).
     """
-    values, k = maps.flatten(1), masks.flatten(1).sum(dim=1)
+    values, k = maps.detach().flatten(1), masks.flatten(1).sum(dim=1)
     threshold = _kth_largest(values, k)
     above = values > threshold
     return above, values == threshold, k - above.sum(dim=1)

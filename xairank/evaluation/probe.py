@@ -1,11 +1,12 @@
 """What a metric may ask the model: the scores of changed images, and the maps of changed images."""
 
-import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from xairank.tensors import by_image, content_digest
 
 # An image, by its place in the batch, and some of its variants -> these variants, (variants, C, H, W).
 Variants = Callable[[int, slice], Tensor]
@@ -74,7 +75,7 @@ class Probe:
         found = torch.empty(n_pairs, dtype=torch.float64)
         for begin in range(0, n_pairs, self._batch_limit):
             end = min(begin + self._batch_limit, n_pairs)
-            batch = torch.cat([variants(image, some) for image, some in _by_image(begin, end, n_variants)])
+            batch = torch.cat([variants(image, some) for image, some in by_image(begin, end, n_variants)])
             self.passes += len(batch)
             logits = values(self._logits(batch).detach().double().cpu())
             found[begin:end] = logits.gather(1, targets[begin:end, None])[:, 0]
@@ -83,12 +84,4 @@ class Probe:
 
 def content_generator(image: Tensor, seed: int) -> np.random.Generator:
     """Random numbers of an image's own (C, H, W), by its content: whatever the batch, they are the same."""
-    content = hashlib.sha256(image.detach().float().cpu().contiguous().numpy().tobytes()).digest()
-    return np.random.default_rng([seed, *content[:16]])
-
-
-def _by_image(begin: int, end: int, n_variants: int) -> Iterator[tuple[int, slice]]:
-    """The pairs from ``begin`` to ``end`` of the stream: the images, and the variants of each."""
-    for image in range(begin // n_variants, (end - 1) // n_variants + 1):
-        first = image * n_variants
-        yield image, slice(max(begin - first, 0), min(end - first, n_variants))
+    return np.random.default_rng([seed, *content_digest(image)])

@@ -23,8 +23,9 @@ class Reliance(ImageMeasure):
     ``mean over fills of (f(x) - f(x without the mask)) - (f(x) - mean over places of f(x without the place))``, in
     logits, where f is the logit of the explained class. The two fills are the mean colour and the blur of what is not
     hidden. The three places have the mask's own shape, moved to where it does not touch the mask, drawn at random by
-    the image's content; where it fits nowhere, as many pixels outside the mask are drawn. Occlusion as in Zeiler &
-    Fergus (ECCV 2014), with the control for its own artefacts.
+    the image's content; where it fits nowhere, a place is as many pixels around one that is drawn, the nearest outside
+    the mask. Of a mask of more than half the image all that is outside is hidden, which is less than the mask, so that
+    reliance is overstated there. Occlusion as in Zeiler & Fergus (ECCV 2014), with the control for its own artefacts.
 
     It is a property of the image, the same for all methods. Where it is not above 0, the model decides by something
     else than the defect, and a map that does not point at the defect may be right. f(x) cancels, so that it takes
@@ -64,7 +65,7 @@ class Reliance(ImageMeasure):
 
 
 def elsewhere(mask: NDArray[np.bool_], generator: np.random.Generator) -> list[NDArray[np.bool_]]:
-    """``N_PLACES`` regions (H, W) of the mask's shape that do not overlap it, or else of as many pixels outside it.
+    """``N_PLACES`` regions (H, W) of the mask's shape that do not overlap it, or else of as many neighbouring pixels.
 
     The places differ where there are enough. Of a mask that leaves less than its own size, all that is outside is a
     region; it is empty where nothing is.
@@ -80,12 +81,22 @@ def elsewhere(mask: NDArray[np.bool_], generator: np.random.Generator) -> list[N
     if len(free):
         chosen = free[generator.choice(len(free), N_PLACES, replace=len(free) < N_PLACES)]
         return [_moved(shape, mask.shape, row, column) for row, column in chosen]
-    outside = np.flatnonzero(~mask)
-    size = min(int(mask.sum()), len(outside))
-    regions = [np.zeros(mask.size, np.bool_) for _ in range(N_PLACES)]
-    for region in regions:
-        region[generator.choice(outside, size, replace=False)] = True
-    return [region.reshape(mask.shape) for region in regions]
+    outside = np.argwhere(~mask)
+    if not len(outside):
+        return [np.zeros_like(mask)] * N_PLACES
+    centers = outside[generator.choice(len(outside), N_PLACES, replace=len(outside) < N_PLACES)]
+    return [_around(center, outside, int(mask.sum()), mask.shape) for center in centers]
+
+
+def _around(
+    center: NDArray[np.int64], outside: NDArray[np.int64], size: int, shape: tuple[int, ...]
+) -> NDArray[np.bool_]:
+    """The ``size`` pixels among those ``outside`` that are nearest to the centre."""
+    distances = ((outside - center) ** 2).sum(axis=1)
+    rows, columns = outside[np.argsort(distances, kind="stable")[:size]].T
+    region = np.zeros(shape, np.bool_)
+    region[rows, columns] = True
+    return region
 
 
 def _moved(shape: NDArray[np.bool_], size: tuple[int, ...], row: int, column: int) -> NDArray[np.bool_]:

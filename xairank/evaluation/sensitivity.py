@@ -11,9 +11,10 @@ class Sensitivity(ModelMetric):
     """The largest relative change of the map under noise in the image that a person does not see.
 
     ``max over draws of ||a(x + e) - a(x)|| / ||a(x)||``, Euclidean norms over the pixels, with e uniform in
-    [-radius, radius] at every value of the image: the maximum sensitivity of Yeh et al. (NeurIPS 2019, definition 2),
+    [-radius, radius] at every value of the image: the maximum sensitivity of Yeh et al. (NeurIPS 2019),
     divided by the norm of the map, so that methods of any scale compare. The explained class stays that of the image.
-    Of a map of zeros the change is not divided.
+    Of a map of zeros the change is not divided. Methods that draw at random, such as SmoothGrad, draw anew for each
+    changed image: what their own draws change counts too, as it does for who looks at two such maps.
 
     Less is better, but a map that never changes, such as a constant one, has 0: it says how stable a map is, not
     whether it is right. Slow: it costs ``n_draws`` explanations of each image by each method.

@@ -50,7 +50,7 @@ def score_cuts(maps: Tensor, masks: Tensor, score: Callable[[Cuts], float]) -> T
         ValueError: See :func:`xairank.evaluation.checks.check_inputs`.
     """
     check_inputs(maps, masks)
-    pairs = zip(maps.flatten(1).double().cpu().numpy(), masks.flatten(1).cpu().numpy(), strict=True)
+    pairs = zip(maps.detach().flatten(1).double().cpu().numpy(), masks.flatten(1).cpu().numpy(), strict=True)
     scores = [score(_cuts(values, mask)) for values, mask in pairs]
     return torch.tensor(scores, dtype=torch.float64, device=maps.device)
 

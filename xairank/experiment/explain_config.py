@@ -1,6 +1,6 @@
 """The configuration of ``python -m xairank.explain``, completed by what a run says of its network."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,15 +36,24 @@ def complete_explaining(config: DictConfig, overrides: Iterable[str]) -> Config:
     validate(plain)
     plain = with_classes(plain)
     if plain["model"]["source"] == "run":
-        plain = _with_run(plain, keys_of(overrides))
-    elif plain["model"]["classes"] is None:
+        plain = with_run(plain, keys_of(overrides))
+    else:
+        check_target(plain["target"], classes_of(plain["model"]))
+    return plain
+
+
+def classes_of(model: Mapping[str, Any]) -> list[str]:
+    """The names of the outputs of a network that no run describes.
+
+    Raises:
+        UserError: They are not given.
+    """
+    if model["classes"] is None:
         raise UserError(
             "model.classes: missing; name the network's outputs in order, model.classes=[good,scratch], or give a text "
             "file with a name a line"
         )
-    else:
-        check_target(plain["target"], plain["model"]["classes"])
-    return plain
+    return list(model["classes"])
 
 
 def check_target(target: str, classes: list[str]) -> None:
@@ -77,7 +86,16 @@ def in_keys_of_explain() -> Iterator[None]:
         raise UserError(text) from None
 
 
-def _with_run(config: Config, given: set[str]) -> Config:
+def with_run(config: Config, given: Collection[str]) -> Config:
+    """The configuration with the view, the seed and the methods of the run that ``model.path`` names.
+
+    Args:
+        config: Of ``python -m xairank.explain`` or ``xairank.dashboard``.
+        given: The keys that are overridden, which win.
+
+    Raises:
+        UserError: There is no such run.
+    """
     trained = read_run(expand_user(config["model"]["path"])).config
     view = {key: trained["data"][key] for key in _VIEW if key not in given}
     completed = {**config, **view}

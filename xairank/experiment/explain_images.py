@@ -4,38 +4,32 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xairank.attribution import (
-    AttributionMethod,
-    Explanation,
-    FrozenModel,
-    Model,
-    NonFiniteError,
-    describe_methods,
-    explain,
-    freeze,
-)
-from xairank.attribution.acceleration.batch_limit import default_batch_limit
+from xairank.attribution import AttributionMethod, Explanation, FrozenModel, describe_methods
 from xairank.attribution.acceleration.memory import freed_memory_kept
 from xairank.console import console, print_line, progress, tracker
 from xairank.data.images import View
 from xairank.data.loose_images import LooseImage, find_images
-from xairank.errors import UserError
-from xairank.evaluation import topk_overlap
-from xairank.experiment.classifier import Classifier, check_outputs, load_classifier
+from xairank.experiment.classifier import Classifier, load_classifier
 from xairank.experiment.clock import Clock
 from xairank.experiment.environment import describe_environment
-from xairank.experiment.explain_config import PREDICTED, Config, check_target, in_keys_of_explain, what_is_explained
+from xairank.experiment.explain_config import Config, check_target, in_keys_of_explain, what_is_explained
 from xairank.experiment.explain_reading import read_images
 from xairank.experiment.explain_summary import print_explained
-from xairank.experiment.prediction import predict_logits
+from xairank.experiment.explainer import (
+    as_tensor,
+    explain_batch,
+    freeze_classifier,
+    numbers_of,
+    overlap_with,
+    predict_images,
+)
 from xairank.experiment.ranked import choose_device
 from xairank.experiment.suited import suited_methods
 from xairank.experiment.trial import small_network, try_methods
@@ -97,7 +91,9 @@ def _explain_into(
     clock = Clock()
     read_images(folder, images, View(config["image_size"], config["crop"], config["mask_threshold"]))
     clock.stop("reading")
-    explainer = _Explainer(_frozen(folder, config, images, classifier), classifier.classes, methods, config["target"])
+    first = as_tensor([folder.read_seen(images[0].key).image])
+    model = freeze_classifier(classifier, first, config["attribution"]["batch_limit"])
+    explainer = _Explainer(model, classifier.classes, methods, config["target"])
     rows: list[Record] = []
     with freed_memory_kept():
         track = tracker("Explaining")
@@ -123,16 +119,6 @@ def _explain_into(
     }
 
 
-def _frozen(
-    folder: ExplanationFolder, config: Config, images: Sequence[LooseImage], classifier: Classifier
-) -> FrozenModel:
-    limit = config["attribution"]["batch_limit"]
-    limit = default_batch_limit(classifier.device) if limit == "auto" else int(limit)
-    first = _as_tensor([folder.read_seen(images[0].key)]).to(classifier.device)
-    check_outputs(classifier.classes, predict_logits(classifier.network, first).shape[1], "model.classes")
-    return freeze(cast(Model, classifier.network), first, batch_limit=limit)
-
-
 def _explained(
     folder: ExplanationFolder, explainer: _Explainer, images: Sequence[LooseImage], batch_size: int
 ) -> Iterator[Record]:
@@ -141,7 +127,7 @@ def _explained(
         batch = images[start : start + batch_size]
         seen = [folder.read_seen(one.key) for one in batch]
         started = time.perf_counter()
-        probabilities, targets, explained = _explain(explainer, _as_tensor(seen), [one.key for one in batch])
+        probabilities, targets, explained = _explain(explainer, seen, [one.key for one in batch])
         seconds = (time.perf_counter() - started) / len(batch)
         for place, one in enumerate(batch):
             mask, row = seen[place].mask, probabilities[place].tolist()
@@ -157,8 +143,7 @@ def _explained(
                 "k": None if mask is None else int(mask.sum()),
                 "topk_overlap_chance": None if mask is None or not mask.any() else float(mask.mean()),
                 "methods": {
-                    name: _write(folder, name, one.key, maps[place], mask)
-                    | {key: _number(values[place]) for key, values in diagnostics.items() if values.ndim == 1}
+                    name: _write(folder, name, one.key, maps[place], mask) | numbers_of(diagnostics, place)
                     for name, (maps, diagnostics) in explained.items()
                 },
                 "seconds": seconds,
@@ -166,45 +151,25 @@ def _explained(
 
 
 def _explain(
-    explainer: _Explainer, images: Tensor, keys: Sequence[str]
+    explainer: _Explainer, seen: Sequence[Seen], keys: Sequence[str]
 ) -> tuple[Tensor, list[int], dict[str, Explanation]]:
     """Probabilities (B, classes) float64, the classes that are explained, and by method maps and diagnostics."""
-    images = images.to(next(explainer.model.parameters()).device)
-    logits = predict_logits(explainer.model, images)
-    finite = logits.isfinite().all(dim=1)
-    if not bool(finite.all()):
-        key = keys[int((~finite).nonzero()[0])]
-        raise UserError(
-            f"the network's logits of {key} are NaN or infinite; check the weights, model.mean and model.std"
-        )
-    probabilities = logits.double().softmax(dim=1)
-    if explainer.target == PREDICTED:
-        targets = probabilities.argmax(dim=1)
-    else:
-        targets = torch.full((len(images),), explainer.classes.index(explainer.target))
-    try:
-        explained = explain(explainer.methods, explainer.model, images, targets.to(images.device))
-    except NonFiniteError as error:
-        raise UserError(
-            f"attribution.methods.{error.method}: {error.what} of {keys[error.image]} holds NaN or infinite values; "
-            "check the weights, or remove the method's entry"
-        ) from None
-    on_host = {
-        name: (maps.float().cpu(), {key: values.cpu() for key, values in diagnostics.items()})
-        for name, (maps, diagnostics) in explained.items()
-    }
-    return probabilities, targets.tolist(), on_host
+    images = as_tensor([one.image for one in seen]).to(next(explainer.model.parameters()).device)
+    predicted = predict_images(explainer.model, images, explainer.classes, explainer.target, keys)
+    explained = explain_batch(explainer.methods, explainer.model, images, predicted.targets, keys)
+    return predicted.probabilities, predicted.targets.tolist(), explained
 
 
 def _write(
     folder: ExplanationFolder, method: str, key: str, attribution: Tensor, mask: NDArray[np.bool_] | None
 ) -> Record:
     """Writes a map; what the manifest says of it, with its brightest value before all maps are known."""
-    overlap = None
-    if mask is not None and mask.any():
-        overlap = float(topk_overlap(attribution.double()[None], torch.from_numpy(mask)[None]))
     values = attribution.numpy()
-    return {"topk_overlap": overlap, **folder.write_map(method, key, values), "brightest": brightest(values)}
+    return {
+        "topk_overlap": overlap_with(mask, attribution),
+        **folder.write_map(method, key, values),
+        "brightest": brightest(values),
+    }
 
 
 def _draw(folder: ExplanationFolder, rows: Sequence[Record], *, common: bool) -> dict[str, float | None]:
@@ -220,14 +185,3 @@ def _draw(folder: ExplanationFolder, rows: Sequence[Record], *, common: bool) ->
                 record["overlay"] = folder.write_overlay(method, row["image"], record["brightest"])
                 bar.advance(task)
     return scales
-
-
-def _as_tensor(seen: Sequence[Seen]) -> Tensor:
-    """Images (B, 3, S, S) in [0, 1], as in training."""
-    pixels = torch.from_numpy(np.stack([one.image for one in seen]))
-    return pixels.permute(0, 3, 1, 2).to(torch.float32).div_(255)
-
-
-def _number(value: Tensor) -> float | int | None:
-    """As JSON holds it."""
-    return value.item() if bool(value.isfinite()) else None

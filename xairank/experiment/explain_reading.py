@@ -22,7 +22,7 @@ def read_images(folder: ExplanationFolder, images: Sequence[LooseImage], view: V
 
     def keep(one: LooseImage) -> None:
         whole = read_image(one.image)
-        mask = None if one.mask is None else _read_mask(one.mask, whole.size, view)
+        mask = None if one.mask is None else read_seen_mask(one.mask, whole.size, view)
         folder.write_seen(one.key, Seen(np.asarray(view_image(whole, view)), mask))
 
     with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
@@ -35,10 +35,20 @@ def read_images(folder: ExplanationFolder, images: Sequence[LooseImage], view: V
             raise
 
 
-def _read_mask(path: Path, image_size: Size, view: View) -> NDArray[np.bool_]:
-    """A mask in the network's view; all false where it holds no defect, as some data sets have it for good images."""
+def read_seen_mask(path: Path, image_size: Size, view: View, content: bytes | None = None) -> NDArray[np.bool_]:
+    """A mask in the network's view; all false where it holds no defect, as some data sets have it for good images.
+
+    Args:
+        path: The mask file.
+        image_size: Of its image.
+        view: Of the network.
+        content: As of :func:`xairank.data.images.read_image`.
+
+    Raises:
+        UserError: As of :func:`xairank.data.images.read_mask`.
+    """
     try:
-        whole = read_mask(path, image_size, view.mask_threshold)
+        whole = read_mask(path, image_size, view.mask_threshold, content)
     except MaskValuesError as error:
         if error.levels:
             raise

@@ -139,7 +139,7 @@ def explain_run(
     excluded: list[pd.DataFrame] = []
     costs: dict[str, Cost] = {}
     done = parts.samples()
-    print_cost(metrics, measures, len(methods))
+    print_cost(metrics, measures, len(methods), vary.costs(frozen) if vary else ())
     with progress() as bar:
         task = bar.add_task("Explaining", total=len(data.table))
         for split in data.splits:

@@ -1,6 +1,6 @@
 """The model for metrics and measures that ask it: built here, called there, and what it costs in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import cast
 
@@ -77,19 +77,23 @@ def checked_values(key: str, values: Tensor, samples: pd.Series, whose: str = ""
     return values.double().cpu().numpy()
 
 
-def print_cost(metrics: Mapping[str, Metric], measures: Mapping[str, ImageMeasure], n_methods: int) -> None:
-    """A line that says what the metrics and measures cost beside the methods, where they cost anything.
+def print_cost(
+    metrics: Mapping[str, Metric], measures: Mapping[str, ImageMeasure], n_methods: int, variants: Sequence[str] = ()
+) -> None:
+    """A line that says what the metrics, measures and variants cost beside the methods, where they cost anything.
 
     Args:
         metrics: By name.
         measures: By name.
         n_methods: Methods and controls, each of whose maps is scored.
+        variants: What variants of the maps cost, in words.
     """
     asking = [metric for metric in metrics.values() if isinstance(metric, ModelMetric)]
     passes = sum(measure.passes for measure in measures.values()) + n_methods * sum(some.passes for some in asking)
     again = sum(some.explanations for some in asking)
     parts = [f"{count(passes, 'forward pass', 'forward passes')} an image beside the methods' own"] if passes else []
-    parts += [f"each method explains each image {again} times more"] if again else []
+    parts += [f"each method explains each image {again} times more for its metrics"] if again else []
+    parts += variants
     if parts:
         print_line(f"Evaluation: {'; '.join(parts)}.")
 

@@ -47,10 +47,13 @@ def randomised_networks(network: nn.Module, images: Tensor, seed: int) -> list[t
 
 
 def _layers_in_use(network: nn.Module, images: Tensor) -> list[str]:
-    """Names of the modules with weights of their own, in the order in which a pass ends with them."""
+    """Names of the modules with weights of their own, in the order in which a pass comes to them.
+
+    Not in that in which it leaves them: a transformer with its embeddings of positions is left last, after its head.
+    """
     used: dict[str, None] = {}
     handles = [
-        module.register_forward_hook(lambda _, __, ___, name=name: used.setdefault(name))
+        module.register_forward_pre_hook(lambda _, __, name=name: used.setdefault(name))
         for name, module in network.named_modules()
         if any(True for _ in module.parameters(recurse=False)) and name
     ]

@@ -15,6 +15,7 @@ from xairank.attribution import AttributionMethod, Explanation, FrozenModel, exp
 from xairank.attribution.smoothing import smoothed
 from xairank.evaluation.metric import Metric
 from xairank.experiment.scoring import score_maps
+from xairank.names import count, in_words
 from xairank.schema import BLUR, LAYER, RANDOMISED, SPEARMAN, SSIM
 
 SIGMAS = (2, 4, 8, 16, 32)  # pixels; 0 is the map itself
@@ -41,6 +42,17 @@ class Variants:
     ) -> None:
         self.methods, self.metrics = methods, metrics
         self.ladder, self.randomised = ladder, randomised
+
+    def costs(self, model: FrozenModel) -> list[str]:
+        """What :meth:`rows` explains beside the maps themselves, in words; blurred maps cost no pass."""
+        stages = _at_stages(self.methods, model) if self.ladder else {}
+        found = []
+        if stages:
+            names = in_words(list(next(iter(stages.values()))))
+            found.append(f"{names} at {count(len(stages), 'stage')} of the network")
+        if self.randomised:
+            found.append(f"every method again for {count(len(self.randomised), 'network')} with re-initialised weights")
+        return found
 
     def rows(
         self,

@@ -108,14 +108,14 @@ def _variant_figures(group: Group, styles: Styles) -> Figures:
         basis = group.basis(scores) + meaning
         known = knows_chance(scores, metric)
         chance = float(scores.drop_duplicates("sample")[chance_column(metric)].mean()) if known else math.nan
-        blurred = summarize_levels(group.blurred(split), metric)
-        layers = summarize_levels(group.variants_of(split, LAYER), metric)
+        blurred = summarize_levels(group.blurred(split), metric, facts.limits)
+        layers = summarize_levels(group.variants_of(split, LAYER), metric, facts.limits)
         if len(blurred):
             beside = control_styles(group.controls)
             draw = partial(draw_ladder, blurred, layers, facts, chance, shown, beside, basis)
             figures[f"ladder_{split}"] = draw
         if len(random := group.variants_of(split, RANDOMISED)):
-            curves = randomisation_curves(scores, random, metric)
+            curves = randomisation_curves(scores, random, metric, facts)
             figures[f"randomisation_{split}"] = partial(draw_randomisation, curves, metric, facts, chance, shown, basis)
     return figures
 

@@ -72,7 +72,9 @@ def at_controls(table: pd.DataFrame, labels: Mapping[str, str]) -> str:
     clauses = []
     for verdict, words in ((AT, "not shown to be above"), (BELOW, "below")):
         rows = table[table["verdict"] == verdict].to_dict("records")
-        if rows:
+        if verdict == AT and _MANY < len(rows) == len(table):
+            clauses.append(f"None of the {len(rows)} methods is shown to be above")
+        elif rows:
             clauses.append(f"{_named(rows, labels, len(table))} {words}")
     if not clauses:
         return ""

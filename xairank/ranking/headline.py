@@ -8,7 +8,7 @@ from xairank.names import count, in_words
 from xairank.ranking.chance import AT, BELOW
 from xairank.ranking.conclusion import undecidable
 from xairank.ranking.pairs import CONTRADICTORY, DIFFER, NOT_SHOWN, ON_THESE_SEEDS
-from xairank.ranking.randomisation import FALLS, FEW
+from xairank.ranking.randomisation import ALIKE, STANDS_OUT, STAYS
 from xairank.ranking.statistics import Comparison
 from xairank.schema import MetricFacts
 
@@ -122,14 +122,18 @@ def blur_clause(summary: pd.DataFrame, labels: Mapping[str, str], facts: MetricF
 
 
 def randomisation_clause(table: pd.DataFrame, leader: str) -> str:
-    """What is to be added where the leader fails the randomisation check.
+    """What is to be added where the leader fails the randomisation check, or is not shown to pass it.
 
     Args:
         table: Of :func:`xairank.ranking.randomisation.check_randomisation`.
         leader: As of :func:`controls_clause`.
     """
-    own = table.loc[table["method"] == leader, "verdict"]
-    return "it fails the randomisation check" if len(own) and own.iloc[0] not in (FALLS, FEW) else ""
+    for verdict in table.loc[table["method"] == leader, "verdict"]:
+        if verdict in (ALIKE, STANDS_OUT):
+            return "it fails the randomisation check"
+        if verdict == STAYS:
+            return "it is not shown to need the trained weights"
+    return ""
 
 
 def _failing(table: pd.DataFrame, failing: pd.DataFrame, leader: str, beaten: str, worse: str) -> str:

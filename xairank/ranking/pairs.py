@@ -17,6 +17,7 @@ from xairank.schema import MetricFacts
 ALPHA = 0.05
 DIFFER, ON_THESE_SEEDS, NOT_SHOWN, TOO_FEW = "differ", "differ on these seeds", "not shown to differ", ""
 CONTRADICTORY = "ranks and scores disagree"
+_MOST_EXACT = 50  # values whose signs are counted exactly, as in SciPy without ties
 _P_VALUES = ("wilcoxon_p", "holm_p", "nemenyi_p", "two_way_p")
 
 
@@ -104,10 +105,29 @@ def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def wilcoxon(values: NDArray[np.float64]) -> float:
-    """Two-sided p of Wilcoxon's signed-rank test; 1 where no case differs."""
-    if not values.any():
+    """Two-sided p of Wilcoxon's signed-rank test (1945); 1 where no case differs.
+
+    Zeros are left out, ties get their mean rank. Up to fifty values the p-value is exact: the distribution of the rank
+    sum when each sign is as likely as the other, given the ranks, ties and all, counted rank by rank. SciPy's counts
+    are exact only without ties, or by going through all signs of up to 13 values, which takes seconds.
+
+    Example:
+        >>> wilcoxon(np.array([0.1, 0.1, 0.2, 0.3, 0.5]))  # all of one sign: 2 / 2**5
+        0.0625
+    """
+    values = values[values != 0]
+    if not len(values):
         return 1.0
-    return float(stats.wilcoxon(values).pvalue)
+    if len(values) > _MOST_EXACT:
+        return float(stats.wilcoxon(values, method="asymptotic").pvalue)
+    ranks = np.rint(2 * stats.rankdata(np.abs(values))).astype(int)  # doubled, so that those of ties are whole
+    ways = np.zeros(ranks.sum() + 1)  # in how many ways signs give each sum of the positive ranks
+    ways[0] = 1
+    for rank in ranks:
+        ways[rank:] += ways[:-rank].copy()
+    found = ranks[values > 0].sum()
+    tail = min(ways[: found + 1].sum(), ways[found:].sum()) / 2.0 ** len(values)
+    return float(min(1.0, 2 * tail))
 
 
 def differences(cases: pd.DataFrame, method: str, other: str) -> NDArray[np.float64]:

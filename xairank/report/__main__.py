@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from xairank.console import command, parse_arguments, print_line, tracker
+from xairank.console import command, parse_arguments
 from xairank.errors import UserError
 
 USAGE = """\
@@ -22,16 +22,9 @@ def main() -> None:
     """Writes the report and prints the answer and where it is."""
     folder = parse_folder(sys.argv[1:])
     # What draws takes a second or two to import, which help and mistakes need not wait for.
-    from xairank.report.page import write_report
-    from xairank.runs.sweep import read_sweep
-    from xairank.tables.collection import NOTHING_RANKED, make_results
+    from xairank.report.ending import report_sweep
 
-    sweep = read_sweep(folder)
-    results = make_results(sweep)
-    page = write_report(sweep, results, folder / "report", tracker("Drawing"))
-    for line in results.headlines or [NOTHING_RANKED]:
-        print_line(line)
-    print_line(f"Report: {page}")
+    report_sweep(folder)
 
 
 def parse_folder(arguments: Sequence[str]) -> Path:

@@ -1,9 +1,7 @@
 """Writes the report of a sweep: a page, a script, a style sheet, and the tables and figures as files beside them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from xairank.figures.style import method_styles
 from xairank.files import write_text
@@ -11,6 +9,7 @@ from xairank.names import count
 from xairank.progress import Track, untracked
 from xairank.report.drawings import FOLDER as FIGURES
 from xairank.report.drawings import Drawing, draw_all
+from xairank.report.gallery import GalleryFacts, write_gallery
 from xairank.report.origin import excluded_table, origin_table, origins
 from xairank.report.picture import picture_of
 from xairank.report.rendering import environment
@@ -26,32 +25,7 @@ TABLES = "tables"
 _ASSETS = Path(__file__).parent / "assets"
 
 
-class Gallery(Protocol):
-    """What the page must load for a gallery of images: paths within the report, and sentences on what is not shown."""
-
-    @property
-    def styles(self) -> Sequence[str]:
-        """Style sheets."""
-
-    @property
-    def scripts(self) -> Sequence[str]:
-        """Plain scripts, in their order."""
-
-    @property
-    def remarks(self) -> Sequence[str]:
-        """What is not shown, and why."""
-
-
-WriteGallery = Callable[[Path, Sequence[Group]], Gallery]
-
-
-@dataclass(frozen=True)
-class NoGallery:
-    """Of a report without images."""
-
-    styles: tuple[str, ...] = ()
-    scripts: tuple[str, ...] = ()
-    remarks: tuple[str, ...] = ()
+WriteGallery = Callable[[Path, Sequence[Group]], GalleryFacts]
 
 
 def write_report(
@@ -59,7 +33,7 @@ def write_report(
     results: Results,
     folder: Path,
     track: Track = untracked,
-    write_gallery: WriteGallery = lambda folder, groups: NoGallery(),
+    write_gallery: WriteGallery = write_gallery,
 ) -> Path:
     """Writes the report.
 
@@ -68,7 +42,7 @@ def write_report(
         results: Its tables and answers.
         folder: Where to; files of an earlier report there are replaced.
         track: Told which figures are drawn.
-        write_gallery: Writes a gallery of images into the folder; by default the report has none.
+        write_gallery: Writes the gallery of images into the folder.
 
     Returns:
         The page, which opens from disk.
@@ -92,7 +66,7 @@ def _render(
     tables: Sequence[Table],
     drawings: Sequence[Drawing],
     left_out: Sequence[str],
-    gallery: Gallery,
+    gallery: GalleryFacts,
 ) -> str:
     styles = method_styles(all_methods(sweep.groups))
     main = results.main_answers

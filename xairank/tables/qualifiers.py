@@ -71,20 +71,21 @@ def on_controls(group: Group, split: str, found: pd.DataFrame) -> list[Sentence]
     return [said(group, split, "controls", SUPPORT, text)] if text else []
 
 
-def on_blur(group: Group, split: str, levels: pd.DataFrame) -> list[Sentence]:
-    """Who leads on blurred maps; nothing where there is one method.
+def on_blur(group: Group, split: str, rows: pd.DataFrame, levels: pd.DataFrame) -> list[Sentence]:
+    """Who leads on blurred maps; nothing where there is one method, or too few cases.
 
     Args:
         group: The group.
         split: The split.
+        rows: The scores at each blur, 0 among them.
         levels: Of :func:`xairank.ranking.ladder.summarize_levels`.
     """
     if levels.empty:
         text = "Whether smoother maps would be ranked alike was not looked at (attribution.ladder=true)."
         return [said(group, split, "blur", UNKNOWN, text)]
-    text = who_leads(levels, group.labels, group.metric_facts)
+    text = who_leads(rows, group.metric, group.metric_facts, group.labels)
     clause = blur_clause(levels, group.labels, group.metric_facts, leader_of(group, split))
-    steady = " at every blur" in text and ";" not in text
+    steady = text.startswith("At every blur") and " leads " in text and ";" not in text
     return [said(group, split, "blur", SUPPORT if steady else CAUTION, text, clause)] if text else []
 
 

@@ -24,8 +24,9 @@ def ladder(groups: Sequence[Group]) -> tuple[Table | None, list[Sentence]]:
     sentences: list[Sentence] = []
     levels: list[int] = []
     for group, split in each_split(groups):
-        found = summarize_levels(group.blurred(split), group.metric)
-        sentences += on_blur(group, split, found)
+        rows = group.blurred(split)
+        found = summarize_levels(rows, group.metric, group.metric_facts.limits)
+        sentences += on_blur(group, split, rows, found)
         if found.empty:
             continue
         levels = sorted(set(levels) | set(found["level"]))
@@ -48,7 +49,7 @@ def layers(groups: Sequence[Group]) -> Table | None:
     blocks: dict[str, Rows] = {group.name: [] for group in groups}
     tables = []
     for group, split in each_split(groups):
-        found = summarize_levels(group.variants_of(split, LAYER), group.metric)
+        found = summarize_levels(group.variants_of(split, LAYER), group.metric, group.metric_facts.limits)
         if found.empty:
             continue
         tables.append(found.assign(group=group.name, split=split, metric=group.metric))

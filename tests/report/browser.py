@@ -1,0 +1,61 @@
+"""A page with nothing but a gallery, and a browser that opens it from disk."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xairank.report.gallery import GalleryFacts
+
+# What a strict server, such as that of a build system, lets a page do: own files only, nothing inline.
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
+
+
+def write_page(folder: Path, facts: GalleryFacts) -> Path:
+    """The smallest page that holds a gallery."""
+    styles = "".join(f'<link rel="stylesheet" href="{name}">\n' for name in facts.styles)
+    scripts = "".join(f'<script defer src="{name}"></script>\n' for name in facts.scripts)
+    path = folder / "index.html"
+    path.write_text(
+        f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<meta name="viewport" content="width=device-width">
+<title>Gallery</title>
+<link rel="stylesheet" href="page.css">
+{styles}{scripts}<main>
+<h1>Report</h1>
+<section id="gallery">
+<h2>Gallery</h2>
+<noscript><p>The gallery needs JavaScript.</p></noscript>
+</section>
+</main>
+</html>
+""",
+        encoding="utf-8",
+    )
+    (folder / "page.css").write_text(
+        ":root { color-scheme: light dark; font-family: system-ui, sans-serif; }\n"
+        "body { margin: 1rem; background: #fff; }\n"
+        "@media (prefers-color-scheme: dark) { body { background: #121417; color: #e8eaed; } }\n"
+    )
+    return path
+
+
+@contextmanager
+def opened_browser() -> Iterator[Any]:
+    """Chromium; skips the test where it, or what drives it, is not installed."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    executable = shutil.which("chromium")
+    if executable is None:
+        pytest.skip("chromium is not installed")
+    with playwright.sync_playwright() as session:
+        browser = session.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            browser.close()

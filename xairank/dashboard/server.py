@@ -1,0 +1,105 @@
+"""Serves the dashboard until it is ended."""
+
+import errno
+import logging
+import socket
+from collections.abc import Collection
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import panel as pn
+from bokeh.server.server import Server
+
+from xairank.console import print_line
+from xairank.dashboard.dropper import LARGEST_MESSAGE
+from xairank.dashboard.networks import Networks
+from xairank.dashboard.page import Desk, Page
+from xairank.dashboard.sources import check_sources, find_sources
+from xairank.dashboard.style import Quiet
+from xairank.dashboard.turns import Turns
+from xairank.errors import UserError
+
+Config = dict[str, Any]
+_EVERYONE = ("0.0.0.0", "::", "")
+
+
+def serve(config: Config, given: Collection[str]) -> None:
+    """Serves until Ctrl-C; the arguments and errors are those of :func:`open_server`."""
+    turns = Turns()
+    server = open_server(config, given, turns)
+    print_line(f"Dashboard: http://{_reachable(config['host'])}:{config['port']} (Ctrl-C ends it)")
+    try:
+        server.run_until_shutdown()
+    finally:
+        turns.close()  # Python waits for the thread that explains
+
+
+def open_server(config: Config, given: Collection[str], turns: Turns) -> Server:
+    """A server that listens, for the event loop of this thread.
+
+    Args:
+        config: Of ``python -m xairank.dashboard``, valid and with plain types.
+        given: The keys that are overridden.
+        turns: The queue before the engine.
+
+    Raises:
+        UserError: There is no network to choose, or the address cannot be taken.
+    """
+    sources = partial(find_sources, config, given)
+    check_sources(sources(), config["folder"])
+    attribution = config["attribution"]
+    desk = Desk(sources, attribution["methods"], Networks(config["device"], attribution["batch_limit"]), turns)
+    pn.extension("plotly", design=Quiet)
+    for noisy in ("tornado.access", "bokeh", "panel"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    host, port = config["host"], config["port"]
+
+    def page() -> pn.Template:
+        made = Page(desk)
+        pn.state.on_session_destroyed(lambda _: made.close())
+        return made.layout()
+
+    try:
+        server: Server = pn.serve(
+            {"/": page},
+            address=host,
+            port=port,
+            websocket_origin=_origins(host, port),
+            websocket_max_message_size=LARGEST_MESSAGE,
+            show=False,
+            start=False,
+            verbose=False,
+        )
+    except OSError as error:
+        raise _refused(error, host, port) from None
+    return server
+
+
+def _origins(host: str, port: int) -> list[str]:
+    """The addresses from which a browser may open a connection: no page of another site can."""
+    names = [host] if host not in _EVERYONE else [socket.gethostname(), socket.getfqdn(), *_own_addresses()]
+    return [f"{name}:{port}" for name in dict.fromkeys([*names, "localhost", "127.0.0.1"])]
+
+
+def _own_addresses() -> list[str]:
+    """Those by which others reach this machine, as far as it knows them."""
+    found: list[str] = []
+    with suppress(OSError):
+        found += socket.gethostbyname_ex(socket.gethostname())[2]
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.connect(("192.0.2.1", 9))  # sends nothing, but chooses the address from which it would be sent
+        found.append(one.getsockname()[0])
+    return found
+
+
+def _reachable(host: str) -> str:
+    return socket.gethostname() if host in _EVERYONE else host
+
+
+def _refused(error: OSError, host: str, port: int) -> UserError:
+    if error.errno == errno.EADDRINUSE:
+        return UserError(f"port={port}: is taken, perhaps by another dashboard; choose another with port={port + 1}")
+    if error.errno == errno.EACCES:
+        return UserError(f"port={port}: is reserved for the system; choose one of at least 1024, such as port=5006")
+    return UserError(f"host={host}: cannot be opened ({error.strerror or error}); choose host=localhost")

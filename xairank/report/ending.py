@@ -1,0 +1,29 @@
+"""What ends a sweep: its answer in words, and the page that shows it."""
+
+from pathlib import Path
+
+from xairank.console import print_line, tracker
+from xairank.report.page import write_report
+from xairank.runs.sweep import read_sweep
+from xairank.tables.collection import NOTHING_RANKED, make_results
+
+
+def report_sweep(folder: Path) -> Path:
+    """Writes the report of a sweep into its folder, and prints the answer and where the report is.
+
+    Args:
+        folder: Of the sweep.
+
+    Returns:
+        The page.
+
+    Raises:
+        UserError: The folder holds no run that can be read.
+    """
+    sweep = read_sweep(folder)
+    results = make_results(sweep)
+    page = write_report(sweep, results, folder / "report", tracker("Drawing"))
+    for line in results.headlines or [NOTHING_RANKED]:
+        print_line(line)
+    print_line(f"Report: {page}")
+    return page
