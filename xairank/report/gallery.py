@@ -17,6 +17,7 @@ from xairank.explanations.overlay import COVER, MAP_COLORS
 from xairank.figures.style import method_styles
 from xairank.files import remove_leftovers, temporary_beside
 from xairank.names import display_name
+from xairank.progress import Track, untracked
 from xairank.report.gallery_group import GroupWriter
 from xairank.report.gallery_index import OUTCOMES, RANKED, run_labels
 from xairank.report.sample_files import write_script
@@ -50,7 +51,7 @@ class GalleryFacts:
     remarks: list[str] = field(default_factory=list)
 
 
-def write_gallery(folder: Path, groups: Sequence[Group]) -> GalleryFacts:
+def write_gallery(folder: Path, groups: Sequence[Group], track: Track = untracked) -> GalleryFacts:
     """Writes ``gallery/`` into a report's folder; what was there is replaced when all is written.
 
     The page needs ``<section id="gallery">``, and the styles and scripts that the facts name.
@@ -58,6 +59,7 @@ def write_gallery(folder: Path, groups: Sequence[Group]) -> GalleryFacts:
     Args:
         folder: Of the report.
         groups: Of a sweep.
+        track: Told, group by group, which runs are done: a run takes some seconds.
 
     Raises:
         UserError: A file of maps cannot be read.
@@ -68,7 +70,7 @@ def write_gallery(folder: Path, groups: Sequence[Group]) -> GalleryFacts:
     temporary = temporary_beside(place)
     temporary.mkdir()
     try:
-        facts = _write(temporary, groups)
+        facts = _write(temporary, groups, track)
         shutil.rmtree(place, ignore_errors=True)
         temporary.replace(place)
     finally:
@@ -76,13 +78,13 @@ def write_gallery(folder: Path, groups: Sequence[Group]) -> GalleryFacts:
     return facts
 
 
-def _write(place: Path, groups: Sequence[Group]) -> GalleryFacts:
+def _write(place: Path, groups: Sequence[Group], track: Track) -> GalleryFacts:
     images: list[dict[str, Any]] = []
     remarks: list[str] = []
     described = []
     for number, group in enumerate(groups):
         writer = GroupWriter(place, number, group, len(images))
-        records = writer.write()
+        records = writer.write(track)
         described.append(_describe(group, records))
         images += records
         remarks += [f"{group.name}: {line}" if group.name else line for line in writer.remarks]
