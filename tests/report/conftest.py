@@ -1,13 +1,20 @@
-"""Rendered sweeps and their galleries."""
+"""A browser to look at reports."""
+
+import shutil
+from collections.abc import Iterator
 
 import pytest
 
-from tests.report.sweeps import write_rendered_sweep
-from xairank.runs.sweep import Sweep, read_sweep
+CHROMIUM = shutil.which("chromium")
 
 
 @pytest.fixture(scope="session")
-def rendered_sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
-    """Three seeds, 12 defects and 6 good images of 64 pixels; not to be changed."""
-    place = tmp_path_factory.mktemp("rendered")
-    return read_sweep(write_rendered_sweep(place / "multirun" / "nuts", place / "data", seeds=(42, 43, 44)))
+def browser() -> Iterator:
+    """Chromium; tests that need it skip where it, or playwright, is absent."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("no chromium")
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
