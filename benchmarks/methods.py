@@ -162,7 +162,9 @@ def by_torchcam(extractor: Any, network: Network) -> Explain:  # noqa: ANN401
 
 def by_pytorch_grad_cam(extractor: Any, network: Network) -> Explain:  # noqa: ANN401
     cam = extractor(network, [network.features])
-    return lambda images, targets: cam(images, [ClassifierOutputTarget(target) for target in targets.tolist()])
+    return lambda images, targets: cam(
+        images.clone().requires_grad_(), [ClassifierOutputTarget(target) for target in targets.tolist()]
+    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.figures.conftest import write_sweep_with_maps
-from tests.report.sweeps import write_rendered_sweep
 from tests.runs_fixture import CONTROLS
 from xairank.report.page import write_report
 from xairank.runs.sweep import Sweep, read_sweep
@@ -36,10 +35,3 @@ def browser() -> Iterator:
         chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
         chromium.close()
-
-
-@pytest.fixture(scope="session")
-def rendered_sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
-    """Three seeds, 12 defects and 6 good images of 64 pixels; not to be changed."""
-    place = tmp_path_factory.mktemp("rendered")
-    return read_sweep(write_rendered_sweep(place / "multirun" / "nuts", place / "data", seeds=(42, 43, 44)))

@@ -18,6 +18,7 @@ from xairank.data.synthetic import SyntheticCategory, render_category
 from xairank.evaluation import topk_iou, topk_overlap
 from xairank.runs.folder import RunFolder
 from xairank.runs.maps import Maps, write_maps
+from xairank.runs.sweep import Sweep, read_sweep
 from xairank.schema import EXCLUDED_COLUMNS, SCORE_COLUMNS, TEST, TRAIN, chance_column
 
 DEFECTS = {"crack": 3, "cut": 3, "hole": 3, "print": 3}
@@ -62,6 +63,11 @@ def write_rendered_sweep(
             write_maps(run.maps, maps)
         run.finish(fake_record(config))
     return folder
+
+
+def read_rendered_sweep(place: Path) -> Sweep:
+    """Three seeds, 12 defects and 6 good images of 64 pixels, written into a folder."""
+    return read_sweep(write_rendered_sweep(place / "multirun" / "nuts", place / "data", seeds=(42, 43, 44)))
 
 
 def _decode(table: pd.DataFrame, view: View) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.report.sweeps import write_rendered_sweep
+from tests.report.sweeps import read_rendered_sweep, write_rendered_sweep
 from tests.runs_fixture import write_fake_sweep
 from xairank.explanations.folder import Seen
 from xairank.explanations.overlay import brightest
@@ -24,6 +24,11 @@ def read_index(folder):
     text = (folder / "gallery" / "data.js").read_text()
     assert text.startswith("var xairankGalleryData = ")
     return json.loads(text.removeprefix("var xairankGalleryData = ").rstrip().removesuffix(";"))
+
+
+@pytest.fixture(scope="module")
+def rendered_sweep(tmp_path_factory):
+    return read_rendered_sweep(tmp_path_factory.mktemp("rendered"))
 
 
 @pytest.fixture(scope="module")

@@ -35,9 +35,10 @@
     viewer.show(state, items, { set, move, close });
   }
 
-  function set(changes) {
+  /* Changes the state; while a slider moves, the address is not yet to be changed, which browsers allow only so often. */
+  function set(changes, remember = true) {
     state = states.valid({ ...state, ...changes });
-    history.replaceState(null, "", states.format(state));
+    if (remember) history.replaceState(null, "", states.format(state));
     render();
   }
 

@@ -5,7 +5,7 @@ they are seen, and maps that are loaded when an image is opened. No script reads
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ import matplotlib as mpl
 import numpy as np
 
 from xairank.explanations.overlay import COVER, MAP_COLORS
-from xairank.figures.style import method_styles
+from xairank.figures.style import MethodStyle, method_styles
 from xairank.files import remove_leftovers, temporary_beside
 from xairank.names import display_name
+from xairank.progress import Track, untracked
 from xairank.report.gallery_group import GroupWriter
 from xairank.report.gallery_index import OUTCOMES, RANKED, run_labels
 from xairank.report.sample_files import write_script
@@ -25,7 +26,14 @@ from xairank.schema import SPLITS
 
 FOLDER = "gallery"  # within the report
 STYLES = ("gallery.css",)
-SCRIPTS = ("gallery_pixels.js", "gallery_state.js", "gallery_cards.js", "gallery_viewer.js", "gallery.js")
+SCRIPTS = (
+    "gallery_pixels.js",
+    "gallery_state.js",
+    "gallery_cards.js",
+    "gallery_panels.js",
+    "gallery_viewer.js",
+    "gallery.js",
+)
 _COMMON = 0.95  # quantile of the maps' brightest values that is the brightest colour of all: a single one would dim all
 
 
@@ -50,7 +58,7 @@ class GalleryFacts:
     remarks: list[str] = field(default_factory=list)
 
 
-def write_gallery(folder: Path, groups: Sequence[Group]) -> GalleryFacts:
+def write_gallery(folder: Path, groups: Sequence[Group], track: Track = untracked) -> GalleryFacts:
     """Writes ``gallery/`` into a report's folder; what was there is replaced when all is written.
 
     The page needs ``<section id="gallery">``, and the styles and scripts that the facts name.
@@ -58,6 +66,7 @@ def write_gallery(folder: Path, groups: Sequence[Group]) -> GalleryFacts:
     Args:
         folder: Of the report.
         groups: Of a sweep.
+        track: Told, group by group, which runs are done: a run takes some seconds.
 
     Raises:
         UserError: A file of maps cannot be read.
@@ -68,7 +77,7 @@ def write_gallery(folder: Path, groups: Sequence[Group]) -> GalleryFacts:
     temporary = temporary_beside(place)
     temporary.mkdir()
     try:
-        facts = _write(temporary, groups)
+        facts = _write(temporary, groups, track)
         shutil.rmtree(place, ignore_errors=True)
         temporary.replace(place)
     finally:
@@ -76,24 +85,18 @@ def write_gallery(folder: Path, groups: Sequence[Group]) -> GalleryFacts:
     return facts
 
 
-def _write(place: Path, groups: Sequence[Group]) -> GalleryFacts:
+def _write(place: Path, groups: Sequence[Group], track: Track) -> GalleryFacts:
     images: list[dict[str, Any]] = []
     remarks: list[str] = []
     described = []
+    styles = method_styles(all_methods(groups))  # those of the report's figures
     for number, group in enumerate(groups):
         writer = GroupWriter(place, number, group, len(images))
-        records = writer.write()
-        described.append(_describe(group, records))
+        records = writer.write(track)
+        described.append(_describe(group, records, styles))
         images += records
         remarks += [f"{group.name}: {line}" if group.name else line for line in writer.remarks]
-    metric = groups[0].metric_facts
     index = {
-        "metric": {
-            "label": metric.label,
-            "higherIsBetter": metric.higher_is_better,
-            "low": metric.low,
-            "high": metric.high,
-        },
         "outcomes": {name: {"label": label, "why": why} for name, (label, why) in OUTCOMES.items()},
         "splits": SPLITS,
         "classes": {name: display_name(name) for name in _classes(images)},
@@ -116,13 +119,13 @@ def _classes(images: Sequence[dict[str, Any]]) -> list[str]:
     return sorted(predicted | {image["label"] for image in images})
 
 
-def _describe(group: Group, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _describe(group: Group, records: Sequence[dict[str, Any]], styles: Mapping[str, MethodStyle]) -> dict[str, Any]:
     """What the page says of a group: methods with the value that is the brightest colour of all images, and runs."""
-    styles = method_styles(all_methods([group]))
     shown = [run["brightest"] for record in records for run in record["runs"] if "brightest" in run]
-    common = np.quantile(np.array(shown), _COMMON, axis=0) if shown else np.ones(len(styles))
+    common = np.quantile(np.array(shown), _COMMON, axis=0) if shown else np.ones(len(group.methods))
     methods = [
-        {"name": name, "label": style.label, "color": style.color, "highest": float(f"{highest:.6g}") or 1.0}
-        for (name, style), highest in zip(styles.items(), common, strict=True)
+        {"name": name, "label": label, "color": styles[name].color, "highest": float(f"{highest:.6g}") or 1.0}
+        for (name, label), highest in zip(group.labels.items(), common, strict=True)
     ]
-    return {"name": group.name, "methods": methods, "runs": run_labels(group)}
+    metric = {"label": group.metric_facts.label, "higherIsBetter": group.metric_facts.higher_is_better}
+    return {"name": group.name, "metric": metric, "methods": methods, "runs": run_labels(group)}

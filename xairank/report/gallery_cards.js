@@ -67,7 +67,7 @@ xairankGallery.cards = (() => {
     const map = make("img", {
       class: "gallery-map", loading: "lazy", decoding: "async", width: 112, height: 112,
       src: address(`${image.folder}/${shown.run}-${place}.jpg`),
-      alt: `Map of ${method.label}, ${run}: ${data.metric.label} ${number(shown.scores?.[place], 3)}`,
+      alt: `Map of ${method.label}, ${run}: ${group.metric.label} ${number(shown.scores?.[place], 3)}`,
     });
     const strength = scale === "common" ? shown.brightest[place] / method.highest : 1;
     map.style.filter = `brightness(${strength.toFixed(3)}) url(#gallery-colors)`;

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from xairank.names import count
+from xairank.progress import Track
 from xairank.report.gallery_index import Image, list_images, number_or_none
 from xairank.report.originals import Originals
 from xairank.report.sample_files import SampleFiles
@@ -34,9 +35,13 @@ class GroupWriter:
         }
         self.remarks: list[str] = []
 
-    def write(self) -> list[dict[str, Any]]:
-        """Writes the files; returns a record an image, for the index."""
-        self._write_maps()
+    def write(self, track: Track) -> list[dict[str, Any]]:
+        """Writes the files; returns a record an image, for the index.
+
+        Args:
+            track: Told which runs are done.
+        """
+        self._write_maps(track)
         self._write_originals()
         return [
             {
@@ -50,10 +55,11 @@ class GroupWriter:
             for image in self._images
         ]
 
-    def _write_maps(self) -> None:
+    def _write_maps(self, track: Track) -> None:
         methods, by_name = list(self._group.methods), {image.sample: image for image in self._images}
         without = 0
-        for number, folder in enumerate(self._group.runs["folder"]):
+        folders = self._group.runs["folder"]
+        for number, folder in enumerate(track(folders, len(folders))):
             path = Path(folder) / "maps.npz"
             if not path.is_file():
                 without += any("scores" in image.runs.get(number, {}) for image in self._images)

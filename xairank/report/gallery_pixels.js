@@ -90,7 +90,7 @@ var xairankGallery = (() => {
     return result;
   }
 
-  /* The top k pixels: those above the k-th value, those at it, and the share of the latter that belongs to the top k. */
+  /* The top k pixels: the weight of a value is 1 above the k-th value, and at it the share of the places that are left. */
   function top(values, k) {
     const sorted = values.slice().sort();
     const threshold = sorted[sorted.length - k];
@@ -100,7 +100,8 @@ var xairankGallery = (() => {
       above += value > threshold;
       tied += value === threshold;
     }
-    return { threshold, share: (k - above) / tied, weight: (value) => (value > threshold ? 1 : value === threshold ? (k - above) / tied : 0) };
+    const share = (k - above) / tied;
+    return { weight: (value) => (value > threshold ? 1 : value === threshold ? share : 0) };
   }
 
   /* How many of the top k pixels lie in the mask, ties in expectation. */

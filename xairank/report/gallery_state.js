@@ -77,7 +77,7 @@ xairankGallery.state = (() => {
     const runs = images.flatMap((image) => image.runs);
     const among = (names, held) => Object.entries(names).filter(([name]) => held.has(name));
     const methods = group.methods.map((method) => [method.name, method.label]);
-    const metric = data.metric.label;
+    const metric = group.metric.label;
     return {
       group: data.groups.map((one, place) => [String(place), one.name]),
       split: [["", "All"], ...among(data.splits, new Set(runs.map((run) => run.split)))],

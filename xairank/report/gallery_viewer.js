@@ -2,20 +2,19 @@
 /* An opened image: the panels of Figure 6 for every method, or one panel of every run side by side. */
 xairankGallery.viewer = (() => {
   const data = xairankGalleryData;
-  const { state: states, cards, load, address } = xairankGallery;
+  const { state: states, cards, panels, load } = xairankGallery;
   const { make, number, percent, className } = cards;
   const TIMES = "\u00d7";
   const REPEAT = data.repeat === "seed" ? "Seed" : "Network";
-  const PANELS = { map: "Attribution", overlay: "Overlay", top: "Top-K pixels", inside: "Top-K in mask" };
   const SLIDERS = Object.fromEntries(["overlay", "top", "blur", "outline"].map((key) => [key, states.DEFAULTS[key]]));
   const FRAME = 30; // milliseconds of painting at a time
-  const MASK_GREY = 0.4; // of the mask where the top K pixels are not
 
   let dialog = null;
   let parts = null;
   let actions = null;
   let built = ""; // what the panels were built for
   let painters = []; // what repaints the panels when a slider moves
+  let loading = false; // whether maps are awaited
   let pending = 0;
   let latest = null; // the state that is shown
 
@@ -79,6 +78,7 @@ xairankGallery.viewer = (() => {
 
   function closed() {
     cancelAnimationFrame(pending);
+    busy(false);
     built = "";
     painters = [];
     if (latest) actions.close(); // else the address has changed already
@@ -113,7 +113,7 @@ xairankGallery.viewer = (() => {
     ];
     if (known(run.size)) facts.push(["Defect", known(run.k) ? `${run.k.toLocaleString("en")} pixels (${percent(run.size)})` : percent(run.size)]);
     if (known(run.disagreement)) facts.push(["Methods disagree on", `${percent(run.disagreement)} of their top pixels`]);
-    if (run.scores) facts.push([`Ranking by ${data.metric.label}`, ranking(group, run.scores)]);
+    if (run.scores) facts.push([`Ranking by ${group.metric.label}`, ranking(group, run.scores)]);
     else facts.push([data.outcomes[run.outcome].label, data.outcomes[run.outcome].why]);
     return facts;
   }
@@ -128,13 +128,13 @@ xairankGallery.viewer = (() => {
     ];
     if (whole.size !== null) facts.push(["Defect", percent(whole.size)]);
     if (whole.disagreement !== null) facts.push(["Methods disagree on", `${percent(whole.disagreement)} of their top pixels`]);
-    if (whole.ranked.length) facts.push([`Ranking by mean ${data.metric.label}`, ranking(group, whole.scores)]);
+    if (whole.ranked.length) facts.push([`Ranking by mean ${group.metric.label}`, ranking(group, whole.scores)]);
     return facts;
   }
 
   /* Methods from the best to the worst, as in the title of Figure 6: > between them, = between equal ones. */
   function ranking(group, scores) {
-    const sign = data.metric.higherIsBetter ? -1 : 1;
+    const sign = group.metric.higherIsBetter ? -1 : 1;
     const order = group.methods.map((_, place) => place).sort((one, other) => sign * (scores[one] - scores[other]));
     return order
       .map((place, rank) => {
@@ -166,7 +166,7 @@ xairankGallery.viewer = (() => {
       const views = [["panels", `One ${data.repeat}, all panels`], ["runs", `All ${data.repeat}s, one panel`]];
       found.push(cards.choice("view", "Show", views, state.view, change));
     }
-    if (state.view === "runs" && explained.length > 1) found.push(cards.choice("panel", "Panel", Object.entries(PANELS), state.panel, change));
+    if (state.view === "runs" && explained.length > 1) found.push(cards.choice("panel", "Panel", Object.entries(panels.NAMES), state.panel, change));
     else if (image.runs.length > 1) {
       const runs = image.runs.map((one) => [group.runs[one.run], group.runs[one.run] + (one.brightest ? "" : `: ${data.outcomes[one.outcome].label.toLowerCase()}`)]);
       found.push(cards.choice("run", REPEAT, runs, group.runs[run.run], change));
@@ -196,7 +196,9 @@ xairankGallery.viewer = (() => {
   }
 
   function slider(name, label, min, max, step) {
-    const input = make("input", { type: "range", id: `gallery-${name}`, name, min, max, step, oninput: () => actions.set({ [name]: input.value }) });
+    const input = make("input", { type: "range", id: `gallery-${name}`, name, min, max, step });
+    input.oninput = () => actions.set({ [name]: input.value }, false);
+    input.onchange = () => actions.set({ [name]: input.value });
     const value = make("output", { id: `gallery-${name}-value`, for: input.id });
     return make("div", { class: "gallery-control" }, make("label", { for: input.id }, label, " ", value), input);
   }
@@ -206,151 +208,37 @@ xairankGallery.viewer = (() => {
     const factor = 2 ** (Number(state.top) / 10);
     const text = {
       overlay: () => `${state.overlay} %`,
-      top: () => `${run.k ? `${topK(run.k, state).toLocaleString("en")}, ` : ""}${factor.toFixed(factor < 1 ? 2 : 1)} ${TIMES} defect`,
+      top: () => `${run.k ? `${panels.topK(run.k, state).toLocaleString("en")}, ` : ""}${factor.toFixed(factor < 1 ? 2 : 1)} ${TIMES} defect`,
       blur: () => ({ 0: "none", 1: "1 pixel" })[state.blur] ?? `${state.blur} pixels`,
     }[control.name]();
     control.setAttribute("aria-valuetext", text);
     document.getElementById(`${control.id}-value`).textContent = text;
   }
 
-  const topK = (k, state, most = Infinity) => Math.min(Math.max(Math.round(k * 2 ** (Number(state.top) / 10)), 1), most);
-
   /* Makes the panels, and what repaints them. */
   function build(state, image, group, run, wanted) {
     painters = [];
+    loading = false;
     parts.panels.replaceChildren();
+    const view = { image, group, painters };
     const all = state.view === "runs" && image.runs.some((one) => one.brightest);
     if (!all && !run.brightest) {
-      parts.panels.append(make("div", { class: "gallery-originals" }, original(image, run)));
+      parts.panels.append(make("div", { class: "gallery-originals" }, panels.original(view, run)));
       return;
     }
+    loading = true;
     const runs = all ? image.runs : [run];
     const contents = runs.map((one) => (one.brightest ? load(`${image.folder}/${one.run}`) : null));
     Promise.all(contents).then(
       (found) => {
         if (built !== wanted) return; // another image was opened meanwhile
+        loading = false;
         parts.panels.classList.toggle("gallery-apart", !all);
-        parts.panels.replaceChildren(...(all ? beside(image, group, runs, found, state.panel) : figureSix(image, group, run, found[0])));
+        parts.panels.replaceChildren(...(all ? panels.beside(view, runs, found, state.panel) : panels.figureSix(view, run, found[0])));
         repaint();
       },
       (error) => parts.panels.replaceChildren(make("p", { class: "gallery-remark", role: "alert" }, error.message)),
     );
-  }
-
-  function original(image, run) {
-    const place = run.picture ?? 0;
-    if (place >= image.pictures.length) return make("p", { class: "gallery-absent" }, "The image is not at hand.");
-    const layers = make("span", { class: "gallery-stack" }, make("img", { src: address(`${image.folder}/image${place}.jpg`), alt: `${className(image.label)}, ${image.name}` }));
-    if (image.pictures[place]) {
-      const line = make("img", { src: address(`${image.folder}/outline${place}.png`), alt: "" });
-      painters.push((state) => (line.hidden = state.outline !== "yes"));
-      layers.append(line);
-    }
-    return make("figure", {}, layers, make("figcaption", {}, "Input image"));
-  }
-
-  /* The panels of Figure 6, and the overlay. */
-  function figureSix(image, group, run, content) {
-    const first = make("div", { class: "gallery-originals" }, original(image, run), mask("Ground-truth mask", content.mask, content));
-    if (content.predicted) first.append(mask("Predicted mask", content.predicted, content));
-    const rows = group.methods.map((method, place) => {
-      const source = { image, group, run, content, method, place };
-      const score = make("p", { class: "gallery-score" });
-      painters.push((state) => (score.textContent = inWords(source, state)));
-      const panels = Object.entries(PANELS).map(([panel, label]) => figure(source, panel, label));
-      const heading = make("h3", {}, cards.swatch(method), method.label);
-      return make("div", { class: "gallery-method" }, make("div", { class: "gallery-heading" }, heading, score), make("div", { class: "gallery-row" }, ...panels));
-    });
-    return [first, make("div", { class: "gallery-methods" }, ...rows)];
-  }
-
-  /* One panel of all runs, a row a method. */
-  function beside(image, group, runs, contents, panel) {
-    return group.methods.map((method, place) => {
-      const figures = runs.map((run, column) => {
-        const content = contents[column];
-        if (!content) {
-          const why = `${data.outcomes[run.outcome].label} as ${className(run.predicted).toLowerCase()}`;
-          return make("figure", {}, make("p", { class: "gallery-absent" }, why), make("figcaption", {}, group.runs[run.run]));
-        }
-        const source = { image, group, run, content, method, place };
-        const score = make("b", {});
-        painters.push((state) => (score.textContent = number(shown(source, state).precision, 3)));
-        return figure(source, panel, group.runs[run.run], score);
-      });
-      return make("div", { class: "gallery-beside" }, make("h3", {}, cards.swatch(method), method.label), make("div", { class: "gallery-row" }, ...figures));
-    });
-  }
-
-  function mask(label, values, content) {
-    const canvas = make("canvas", { role: "img", "aria-label": label });
-    xairankGallery.paint(canvas, content.width, content.height, (place) => xairankGallery.grey(values[place]));
-    return make("figure", {}, canvas, make("figcaption", {}, label));
-  }
-
-  function figure(source, panel, label, score = null) {
-    const canvas = make("canvas", { role: "img", class: `gallery-panel-${panel}` });
-    painters.push((state) => {
-      draw(canvas, panel, source, state);
-      canvas.setAttribute("aria-label", `${PANELS[panel]} of ${source.method.label}, ${source.group.runs[source.run.run]}: ${inWords(source, state)}`);
-    });
-    return make("figure", {}, canvas, make("figcaption", {}, label, score ? " " : null, score));
-  }
-
-  /* A map as it is shown: blurred, with its top pixels and its brightest value; kept until the blur or K changes. */
-  function shown(source, state) {
-    const { content, place } = source;
-    content.shown ??= [];
-    const wanted = `${state.blur} ${state.top}`;
-    if (content.shown[place]?.wanted !== wanted) {
-      const values = xairankGallery.blur(content.maps[place], content.width, Number(state.blur));
-      const defect = content.mask.reduce((one, other) => one + other);
-      const k = topK(defect, state, values.length);
-      const top = xairankGallery.top(values, k);
-      const hits = xairankGallery.hits(values, content.mask, top);
-      content.shown[place] = { wanted, values, k, top, precision: hits / k, recall: hits / defect, exact: k === defect };
-    }
-    return content.shown[place];
-  }
-
-  function inWords(source, state) {
-    const found = shown(source, state);
-    const blurred = state.blur === "0" ? "" : ", blurred";
-    if (found.exact) return `Top-K Overlap ${number(found.precision, 3)}${blurred}`;
-    return `${percent(found.precision)} of the top pixels${blurred} lie on the defect and cover ${percent(found.recall)} of it`;
-  }
-
-  function draw(canvas, panel, source, state) {
-    const { content, run, method, place } = source;
-    const found = shown(source, state);
-    const own = state.blur === "0" ? run.brightest[place] : xairankGallery.brightest(found.values);
-    const highest = (state.scale === "common" ? method.highest : own) || 1;
-    const { values, top } = found;
-    const colors = {
-      map: (pixel) => xairankGallery.color(values[pixel], highest),
-      overlay: (pixel) => xairankGallery.color(values[pixel], highest, Number(state.overlay) / 100),
-      top: (pixel) => xairankGallery.grey(top.weight(values[pixel])),
-      inside: (pixel) => xairankGallery.grey(content.mask[pixel] ? Math.max(MASK_GREY, top.weight(values[pixel])) : 0),
-    };
-    xairankGallery.paint(canvas, content.width, content.height, colors[panel]);
-    if (panel === "overlay") under(canvas, source, state);
-  }
-
-  /* Puts the image under what is drawn, and the outline over it. */
-  function under(canvas, { image, run }, state) {
-    const context = canvas.getContext("2d");
-    const drawing = canvas.drawing = {};
-    const add = (name, operation) => {
-      const picture = new Image();
-      picture.src = address(`${image.folder}/${name}`);
-      return picture.decode().then(() => {
-        if (canvas.drawing !== drawing) return;
-        context.globalCompositeOperation = operation;
-        context.drawImage(picture, 0, 0, canvas.width, canvas.height);
-      });
-    };
-    const outlined = state.outline === "yes" && image.pictures[run.picture];
-    add(`image${run.picture}.jpg`, "destination-over").then(() => outlined && add(`outline${run.picture}.png`, "source-over"));
   }
 
   /* Repaints, a frame at a time, so that a slider that moves meanwhile is followed at once. */
@@ -360,10 +248,15 @@ xairankGallery.viewer = (() => {
       const end = performance.now() + FRAME;
       while (waiting.length && performance.now() < end) waiting.shift()(latest);
       if (waiting.length) pending = requestAnimationFrame(paintSome);
+      else busy(loading);
     };
+    busy(true);
     cancelAnimationFrame(pending);
     pending = requestAnimationFrame(paintSome);
   }
+
+  /* Says to assistive software whether the panels are about to change. */
+  const busy = (is) => parts.panels.setAttribute("aria-busy", String(is));
 
   return { show };
 })();

@@ -52,10 +52,10 @@ def code_map(attribution: NDArray[np.floating], k: int, steps: int) -> tuple[NDA
         np.array([at_k, np.nextafter(at_k, np.float32(np.inf))]),  # ties at the K-th value are a level of their own
     ]
     numbers = np.searchsorted(np.unique(np.concatenate(edges)), values, side="right")
-    _, codes = np.unique(numbers, return_inverse=True)
-    codes = codes.reshape(-1)
-    levels = np.bincount(codes, weights=values) / np.bincount(codes)
-    return codes.astype(np.uint8).reshape(attribution.shape), levels
+    counts, sums = np.bincount(numbers), np.bincount(numbers, weights=values)
+    held = counts > 0  # levels without a pixel need no number
+    codes = (np.cumsum(held) - 1).astype(np.uint8)[numbers]
+    return codes.reshape(attribution.shape), sums[held] / counts[held]
 
 
 def pack(codes: NDArray[np.uint8]) -> dict[str, Any]:

@@ -1,12 +1,6 @@
-"""A page with nothing but a gallery, and a browser that opens it from disk."""
+"""A page with nothing but a gallery."""
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from xairank.report.gallery import GalleryFacts
 
@@ -44,18 +38,3 @@ def write_page(folder: Path, facts: GalleryFacts) -> Path:
         "@media (prefers-color-scheme: dark) { body { background: #121417; color: #e8eaed; } }\n"
     )
     return path
-
-
-@contextmanager
-def opened_browser() -> Iterator[Any]:
-    """Chromium; skips the test where it, or what drives it, is not installed."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    executable = shutil.which("chromium")
-    if executable is None:
-        pytest.skip("chromium is not installed")
-    with playwright.sync_playwright() as session:
-        browser = session.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        try:
-            yield browser
-        finally:
-            browser.close()
