@@ -40,7 +40,7 @@ def main() -> None:
     shown = _OVERVIEW if len(sweep.groups) == 1 else ["ranking"]
     for table in results.tables:
         if table.name in shown:
-            console.print(table.to_rich(leave_out=_OVERVIEW[table.name]))
+            console.print(table.to_rich(_OVERVIEW[table.name], console.width))
     for line in [NOTHING_RANKED] if sweep.scores.empty else results.words:
         print_line(line)
     print_line(f"Tables: {folder / 'tables'}")

@@ -95,16 +95,27 @@ class Table:
             + f"\\end{{table}}\n{_LATEX_TAIL}"
         )
 
-    def to_rich(self, leave_out: Sequence[str] = ()) -> RichTable:
-        """For the terminal, where some columns may have to go."""
-        table = RichTable(title=self.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    def to_rich(self, leave_out: Sequence[str] = (), width: int | None = None) -> RichTable:
+        """For the terminal, where some columns may have to go.
+
+        Args:
+            leave_out: Columns that are not shown.
+            width: Of the terminal, in characters; a wider table lies on its side: a row a column, a column a row.
+        """
         columns = [column for column, name in enumerate(self.header) if name not in leave_out]
-        for column in columns:
-            table.add_column(self.header[column], justify="left" if column < self.n_text else "right")
-        for block in self.blocks:
+        header = [self.header[column] for column in columns]
+        blocks = [[[row[column] for column in columns] for row in block] for block in self.blocks]
+        every = [header, *(row for block in blocks for row in block)]
+        needed = sum(max(map(len, cells)) + 1 for cells in zip(*every, strict=True))
+        if width is not None and needed > width and self.n_text == 1:
+            header, *lines = (list(cells) for cells in zip(*every, strict=True))
+            blocks = [lines]
+        table = RichTable(title=self.title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for column, name in enumerate(header):
+            table.add_column(name, justify="left" if column < self.n_text else "right")
+        for block in blocks:
             for row in block:
-                cells = [escape(row[column]) for column in columns]
-                table.add_row(*(re.sub(r"\*\*(.+?)\*\*", r"[bold]\1[/bold]", cell) for cell in cells))
+                table.add_row(*(re.sub(r"\*\*(.+?)\*\*", r"[bold]\1[/bold]", escape(cell)) for cell in row))
             table.add_section()
         return table
 
