@@ -8,7 +8,7 @@ ARGS   ?=
 SEEDS  := 42,43,44,45,46,47,48,49,50,51
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format paper tables figures report dashboard bench bench-adapted bench-methods bench-training bench-tables clean
+.PHONY: help setup demo test test-all lint format paper tables figures report dashboard docs docs-serve bench bench-adapted bench-methods bench-training bench-tables clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,12 @@ report: $(READY) ## A page of all results of the sweep NAME=..., that opens from
 dashboard: $(READY) ## Explain images in the browser, by the runs of multirun/; ARGS="port=5007"
 	$(BIN)/python -m xairank.dashboard $(ARGS)
 
+docs: $(READY) ## Build the documentation into site/, without a warning
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict $(ARGS)
+
+docs-serve: $(READY) ## Show the documentation in the browser while it is written
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve $(ARGS)
+
 bench: $(READY) ## Time the attribution methods beside Captum, torch-cam and the released loop; ARGS=--help
 	$(BIN)/python -m benchmarks.attribution $(ARGS)
 
@@ -77,5 +83,5 @@ bench-tables: $(READY) ## Time the tables on many generated runs
 	$(BIN)/python -m benchmarks.tables_many_runs $(ARGS)
 
 clean: ## Delete .venv and caches; never data or results
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache dist build
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache dist build site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
