@@ -1,8 +1,10 @@
 """What ends a sweep: its answer in words, and the page that shows it."""
 
+from functools import partial
 from pathlib import Path
 
 from xairank.console import print_line, tracker
+from xairank.report.gallery import write_gallery
 from xairank.report.page import write_report
 from xairank.runs.sweep import read_sweep
 from xairank.tables.collection import NOTHING_RANKED, make_results
@@ -22,7 +24,8 @@ def report_sweep(folder: Path) -> Path:
     """
     sweep = read_sweep(folder)
     results = make_results(sweep)
-    page = write_report(sweep, results, folder / "report", tracker("Drawing"))
+    gather = partial(write_gallery, track=tracker("Gathering maps"))
+    page = write_report(sweep, results, folder / "report", tracker("Drawing"), gather)
     for line in results.headlines or [NOTHING_RANKED]:
         print_line(line)
     print_line(f"Report: {page}")
