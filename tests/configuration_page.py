@@ -91,7 +91,8 @@ def header(path: Path) -> str:
 def _section(path: Path, heading: str, prefix: str, command: str) -> str:
     lines = [heading, ""]
     if says := header(path):
-        lines += [_as_prose(says), ""]
+        own = says.removeprefix(f"python -m xairank.{command}: ")  # as the heading has it already
+        lines += [_as_prose(says if own == says else own[0].upper() + own[1:]), ""]
     if based := _based_on(path):
         lines += [f"It begins with {based}.", ""]
     found = rows(path, prefix)

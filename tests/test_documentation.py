@@ -1,5 +1,7 @@
 """The documentation is built without a warning: every link, anchor and name in it is there."""
 
+import doctest
+import importlib.util
 import os
 import re
 import subprocess
@@ -7,6 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+import xairank
+from xairank import attribution, evaluation
 
 ROOT = Path(__file__).parents[1]
 
@@ -31,9 +37,29 @@ def test_the_pages_load_nothing_from_elsewhere(site):
         assert not loaded, f"{path}: {loaded}"
 
 
-def test_names_of_the_interface_have_an_entry(site):
-    text = (site / "api.html").read_text(encoding="utf-8")
-    for name in ("networks.rank", "maps.rank_maps", "ranking.Ranking"):
-        assert f'id="xairank.interface.{name}"' in text
-    assert ":class:" not in text
-    assert ":func:" not in text
+def test_every_exported_name_has_an_entry(site):
+    for page, module in (("api", xairank), ("api_attribution", attribution), ("api_evaluation", evaluation)):
+        text = (site / f"{page}.html").read_text(encoding="utf-8")
+        for name in module.__all__:
+            assert re.search(rf'<h3 id="[\w.]*\b{name}"', text), f"docs/{page}.md: {name} is missing"
+        assert not re.search(r":(?:class|func|mod|data):", text)
+
+
+def test_docstrings_become_markdown():
+    pytest.importorskip("griffe", reason="needs the extra docs")
+    specification = importlib.util.spec_from_file_location("documented", ROOT / "docs" / "documented.py")
+    documented = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(documented)
+    assert doctest.testmod(documented) == (0, 1)
+
+
+def test_the_readme_is_short_and_its_links_lead_somewhere():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert (ROOT / target).is_file(), f"README.md: {target}"
+
+
+def test_the_citation_is_of_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert f'version = "{citation["version"]}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
