@@ -11,12 +11,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+import matplotlib as mpl
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from xairank.figures.catalog import list_figures
 from xairank.figures.options import Options
-from xairank.figures.style import save
+from xairank.figures.style import RC, save
 from xairank.files import atomic
 from xairank.runs.sweep import read_sweep
 from xairank.schema import TEST
@@ -49,7 +50,7 @@ def _figure6(multirun: Path) -> bytes:
     options = Options("demo", multirun, str(overlap.idxmax()), TEST, None, ("png",))
     figures, _ = list_figures(sweep, options)
     (name,) = (name for name in figures if name.startswith("figure6"))
-    with tempfile.TemporaryDirectory() as temporary:
+    with mpl.rc_context(RC), tempfile.TemporaryDirectory() as temporary:
         (file,) = save(figures[name](), Path(temporary, name), ("png",))
         return file.read_bytes()
 

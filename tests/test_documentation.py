@@ -60,6 +60,12 @@ def test_the_readme_is_short_and_its_links_lead_somewhere():
         assert (ROOT / target).is_file(), f"README.md: {target}"
 
 
+def test_pictures_are_small():
+    sizes = {path.name: path.stat().st_size for path in (ROOT / "docs" / "pictures").iterdir()}
+    assert set(sizes) == {"report.png", "figure6.png"}
+    assert max(sizes.values()) < 300_000
+
+
 def test_the_citation_is_of_this_version():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert f'version = "{citation["version"]}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
