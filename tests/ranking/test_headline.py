@@ -59,12 +59,12 @@ def controls(**verdicts):
     [
         ({"gradcam": "above", "saliency": "above"}, ""),
         ({"gradcam": "above", "saliency": "below"}, ""),  # not the first method's fault
-        ({"gradcam": "below", "saliency": "above"}, "it does worse than Edges, a map without evidence"),
-        ({"gradcam": "not shown above", "saliency": "above"}, "it is not shown to beat Edges, a map without evidence"),
-        ({"gradcam": "below", "saliency": "below"}, "every method does worse than Edges, a map without evidence"),
+        ({"gradcam": "below", "saliency": "above"}, "it does worse than Edges (a map without evidence)"),
+        ({"gradcam": "not shown above", "saliency": "above"}, "it is not shown to beat Edges (a map without evidence)"),
+        ({"gradcam": "below", "saliency": "below"}, "every method does worse than Edges (a map without evidence)"),
         (
             {"gradcam": "not shown above", "saliency": "below"},
-            "no method is shown to beat Edges, a map without evidence",
+            "no method is shown to beat Edges (a map without evidence)",
         ),
     ],
 )

@@ -61,7 +61,7 @@ def controls_clause(table: pd.DataFrame, labels: Mapping[str, str], leader: str)
     failing = table[table["verdict"].isin([AT, BELOW])]
     if failing.empty:
         return ""
-    control = f"{labels[table['control'].iloc[0]]}, a map without evidence"
+    control = f"{labels[table['control'].iloc[0]]} (a map without evidence)"
     return _failing(table, failing, leader, f"beat {control}", f"worse than {control}")
 
 
