@@ -38,7 +38,5 @@ def test_the_batch_cut_does_not_count_and_costs_are_told():
 
 def test_a_network_without_attention_is_refused_in_words():
     images, targets = samples()
-    with pytest.raises(
-        ValueError, match=r"^rollout: cannot explain this model, it needs layers in which every position"
-    ):
+    with pytest.raises(ValueError, match=r"^attention: ResNet cannot be explained: the method needs layers in which"):
         explain({"rollout": AttentionRollout()}, network("resnet18"), images.float(), targets)

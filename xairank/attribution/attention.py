@@ -55,9 +55,12 @@ def attend(forward: ForwardPass, score: Score) -> list[LayerAttention]:
     The network runs once more, forward and backward, as it was written.
 
     Raises:
-        ValueError: The layers attend over different numbers of tokens.
+        ValueError: Attention cannot be followed through the network, or its layers attend over different numbers of
+            tokens.
     """
     network = forward.network
+    if reason := attention_obstacle(network):
+        raise ValueError(f"attention: {type(network).__name__} cannot be explained: the method {reason}")
     layers = attention_layers(cast(nn.Module, network))
     with recorded_weights(layers) as calls:
         images = forward.images.detach().requires_grad_()  # without which no graph would be kept

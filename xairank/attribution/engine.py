@@ -119,7 +119,7 @@ def explain(
 
     Raises:
         ValueError: Images and targets that do not fit each other, a batch limit below 1, or a method that cannot
-            explain the model.
+            explain the model, see :meth:`AttributionMethod.obstacle`.
         NonFiniteError: What the model computes, or a map, is NaN or infinite.
     """
     if batch_limit is None:
@@ -129,7 +129,6 @@ def explain(
     start = 0
     with explaining(model):
         images, targets = checked(images, targets)
-        _check_suited(methods, model)
         while start < len(images) or not parts:
             rows = slice(start, start + limit)
             try:
@@ -143,12 +142,6 @@ def explain(
             parts.append(part)
             start += limit
     return {name: _joined([part[name] for part in parts]) for name in methods}
-
-
-def _check_suited(methods: Mapping[str, Method], model: Model) -> None:
-    for name, method in methods.items():
-        if isinstance(method, AttributionMethod) and (reason := method.obstacle(model)):
-            raise ValueError(f"{name or type(method).__name__}: cannot explain this model, it {reason}")
 
 
 def _within_memory(
