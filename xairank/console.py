@@ -26,7 +26,8 @@ from xairank.progress import Monitor, Track
 
 P = ParamSpec("P")
 T = TypeVar("T")
-console = Console()
+_NOTEBOOK = Console().is_jupyter  # shows lines as they are: no widgets, and no bars that move the cursor
+console = Console(force_jupyter=False, force_terminal=False if _NOTEBOOK else None)
 
 
 def print_line(text: str) -> None:
