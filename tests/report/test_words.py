@@ -96,8 +96,8 @@ def test_a_winner_that_is_worse_than_a_control_is_not_praised(made):
     ranking = pd.read_csv(sweep.folder / "tables" / "ranking.csv").query("split == 'test' and control.isna()")
     assert (ranking["against_control"] == "below").all()
     assert answer.headline == (
-        "Grad-CAM ranks above Saliency and Integrated gradients, but every method does worse than Center, a map "
-        "without evidence."
+        "Grad-CAM ranks above Saliency and Integrated gradients, but every method does worse than Center (a map "
+        "without evidence)."
     )
     assert said(answer, "controls").weight == CAUTION
 
