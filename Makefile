@@ -47,7 +47,7 @@ paper: $(READY) ## The paper: ten seeds, tables and figures; ARGS="trainer.max_e
 	$(BIN)/python -m xairank.train experiment=paper seed=$(SEEDS) $(ARGS) -m
 	$(BIN)/python -m xairank.tables name=$(or $(patsubst name=%,%,$(filter name=%,$(ARGS))),paper)
 	$(BIN)/python -m xairank.figures name=$(or $(patsubst name=%,%,$(filter name=%,$(ARGS))),paper)
-	$(BIN)/python -m xairank.report name=$(or $(patsubst name=%,%,$(filter name=%,$(ARGS))),paper)
+	@echo "Report: multirun/$(or $(patsubst name=%,%,$(filter name=%,$(ARGS))),paper)/report/index.html"
 
 tables: $(READY) ## Tables 1-4 and the statistics of the sweep NAME=...
 	$(BIN)/python -m xairank.tables name=$(NAME) $(ARGS)

@@ -16,7 +16,7 @@ import xairank
 from tests.bad_inputs import NETS, write_network
 from tests.conftest import write_category
 from tests.training import QUICK as TRAIN
-from tests.training import command as run_train
+from tests.training import command
 from xairank.config import CONFIGURATION, flatten, require_keys, validate
 from xairank.errors import UserError
 from xairank.hydra_command import _arguments
@@ -47,17 +47,7 @@ def place(tmp_path, monkeypatch):
 
 @pytest.fixture
 def run(place, monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["rank", *arguments])
-        status = 0
-        try:
-            rank.main()
-        except SystemExit as exit_:
-            status = exit_.code or 0
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
-
-    return call
+    return lambda *arguments: command(monkeypatch, capsys, *arguments, main=rank.main)
 
 
 def runs_of(place, name="test"):
@@ -267,7 +257,7 @@ def difference():
 
 
 def test_a_run_brings_its_data_view_methods_and_seed(place, run, monkeypatch, capsys):
-    assert run_train(monkeypatch, capsys, *TRAIN, "trainer.max_epochs=1", "seed=7")[0] == 0
+    assert command(monkeypatch, capsys, *TRAIN, "trainer.max_epochs=1", "seed=7")[0] == 0
     (trained,) = runs_of(place)
     path = trained.relative_to(place)
     assert run("model=run", f"model.path={path}", "name=again")[0] == 0

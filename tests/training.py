@@ -25,12 +25,12 @@ METRICS = [
 SAMPLE_COLUMNS = ["seed", "fold", "split", "sample", "case", "label", "predicted"]
 
 
-def command(monkeypatch, capsys, *arguments):
-    """Runs ``python -m xairank.train`` in this process; its exit status, output and errors."""
-    monkeypatch.setattr(sys, "argv", ["train", *arguments])
+def command(monkeypatch, capsys, *arguments, main=train.main):
+    """Runs a command, by default ``python -m xairank.train``, in this process; its exit status, output and errors."""
+    monkeypatch.setattr(sys, "argv", ["xairank", *arguments])
     status = 0
     try:
-        train.main()
+        main()
     except SystemExit as exit_:
         status = exit_.code or 0
     captured = capsys.readouterr()

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import rich.progress
@@ -100,6 +101,30 @@ def parse_arguments(arguments: Sequence[str], known: Collection[str], *, usage: 
             raise UserError(f"{argument}: found no value; expected key=value, for example {example}")
         values[key] = value
     return values
+
+
+def parse_sweep(arguments: Sequence[str], *, usage: str, also: Collection[str] = ()) -> dict[str, str]:
+    """The values of a command that reads a sweep: its ``name``, the ``folder`` of sweeps, and what else is given.
+
+    Args:
+        arguments: As of :func:`parse_arguments`.
+        usage: As of :func:`parse_arguments`.
+        also: Keys beside these two.
+
+    Raises:
+        UserError: No sweep is named, or as of :func:`parse_arguments`.
+        SystemExit: Help was asked for.
+    """
+    given = parse_arguments(arguments, ("name", "folder", *also), usage=usage, example="name=paper")
+    if "name" not in given:
+        raise UserError("name: missing; expected the name of a sweep, for example name=paper; see --help")
+    return {"folder": "multirun", **given}
+
+
+def sweep_folder(arguments: Sequence[str], *, usage: str) -> Path:
+    """The folder of the sweep that a command reads; arguments and errors are those of :func:`parse_sweep`."""
+    given = parse_sweep(arguments, usage=usage)
+    return Path(given["folder"], given["name"])
 
 
 def tracker(description: str) -> Track:

@@ -65,6 +65,11 @@ def test_the_cost_is_told_in_forward_passes(metrics, measures, line, capsys):
     assert bool(printed) == bool(line)
 
 
+def test_what_variants_cost_is_told_too(capsys):
+    print_cost({}, {}, 3, ["gradcam at 5 stages of the network"])
+    assert capsys.readouterr().out == "Evaluation: gradcam at 5 stages of the network.\n"
+
+
 def test_maps_without_a_model_are_scored_by_the_metrics_that_need_none(capsys):
     assert list(without_model(METRICS, "overlap")) == ["overlap"]
     printed = " ".join(capsys.readouterr().out.split())

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,6 +56,19 @@ def test_randomised_maps_are_compared_with_the_trained_ones(explained):
     found = explain({"saliency": Saliency()}, other, images, targets)["saliency"][0]
     expected = [spearmanr(a.flatten(), b.flatten())[0] for a, b in zip(found, maps["saliency"][0], strict=True)]
     np.testing.assert_allclose(changed[changed["method"] == "saliency"]["spearman"], expected, atol=1e-6)
+
+
+def test_what_variants_cost_is_told_in_words(explained):
+    methods, frozen, *_ = explained
+    staged = SimpleNamespace(plain=SimpleNamespace(stages=["layer1", "layer2", "layer3"]))
+    metrics = {"topk_overlap": TopKOverlap()}
+    both = Variants(methods, metrics, ladder=True, randomised=[("head", frozen), ("all", frozen)])
+    assert both.costs(staged) == [
+        "cam at 3 stages of the network",
+        "every method again for 2 networks with re-initialised weights",
+    ]
+    assert Variants(methods, metrics, ladder=False).costs(staged) == []
+    assert Variants({"saliency": Saliency()}, metrics, ladder=True).costs(staged) == []  # blurs cost no pass
 
 
 def test_constant_maps_have_no_order_and_no_structure():

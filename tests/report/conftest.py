@@ -3,12 +3,17 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.figures.conftest import write_sweep_with_maps
+from tests.report.gallery_page import PATIENCE, write_page
+from tests.report.sweeps import read_rendered_sweep
 from tests.runs_fixture import CONTROLS
+from xairank.report.gallery import write_gallery
 from xairank.report.page import write_report
+from xairank.runs.maps import read_maps
 from xairank.runs.sweep import Sweep, read_sweep
 from xairank.tables.collection import Results, make_results
 
@@ -35,3 +40,37 @@ def browser() -> Iterator:
         chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def gallery(tmp_path_factory):
+    """The page, the numbers of its sweep, and the maps of its runs."""
+    sweep = read_rendered_sweep(tmp_path_factory.mktemp("rendered"))
+    folder = tmp_path_factory.mktemp("report")
+    page = write_page(folder, write_gallery(folder, sweep.groups))
+    group = sweep.groups[0]
+    maps = {run["seed"]: read_maps(run["folder"] / "maps.npz") for _, run in group.runs.iterrows()}
+    return SimpleNamespace(address=page.as_uri(), folder=folder.as_uri(), group=group, maps=maps)
+
+
+@pytest.fixture
+def open_page(browser, gallery):
+    """Opens the page at a fragment; whatever it says in the console, or asks for elsewhere, is an error."""
+    wrong, contexts = [], []
+
+    def opened(fragment="", **options):
+        context = browser.new_context(**{"viewport": {"width": 1400, "height": 1000}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("requestfailed", lambda request: wrong.append(f"failed: {request.url}"))
+        page.on("request", lambda request: request.url.startswith(gallery.folder) or wrong.append(request.url))
+        page.goto(gallery.address + fragment)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert wrong == []

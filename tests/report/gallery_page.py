@@ -6,6 +6,8 @@ from xairank.report.gallery import GalleryFacts
 
 # What a strict server, such as that of a build system, lets a page do: own files only, nothing inline.
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'"
+PATIENCE = 120_000  # milliseconds that a busy machine may take
+METHODS = {"Grad-CAM": "gradcam", "Saliency": "saliency", "Integrated gradients": "integrated_gradients"}
 
 
 def write_page(folder: Path, facts: GalleryFacts) -> Path:
@@ -38,3 +40,12 @@ def write_page(folder: Path, facts: GalleryFacts) -> Path:
         "@media (prefers-color-scheme: dark) { body { background: #121417; color: #e8eaed; } }\n"
     )
     return path
+
+
+def names(page):
+    return page.locator(".gallery-card h3").all_inner_texts()
+
+
+def settled(page):
+    """Waits until what was opened, or what a slider changed, is painted."""
+    page.locator(".gallery-panels[aria-busy=false]").wait_for(state="attached")

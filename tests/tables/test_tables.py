@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from tests.runs_fixture import CONTROLS, fake_config, write_fake_run, write_fake_sweep
+from xairank.console import sweep_folder
 from xairank.errors import UserError
 from xairank.runs.sweep import read_sweep
-from xairank.tables.__main__ import main, parse_folder
+from xairank.tables.__main__ import USAGE, main
 from xairank.tables.collection import make_tables
 from xairank.tables.published import published_metrics
 from xairank.tables.table import Table, mean_and_std, p_value, with_interval
@@ -270,15 +271,15 @@ def test_numbers_as_text(text, expected):
 
 
 def test_arguments_and_mistakes():
-    assert str(parse_folder(["name=paper"])) == "multirun/paper"
-    assert str(parse_folder(["folder=/x", "name=a=b"])) == "/x/a=b"
+    assert str(sweep_folder(["name=paper"], usage=USAGE)) == "multirun/paper"
+    assert str(sweep_folder(["folder=/x", "name=a=b"], usage=USAGE)) == "/x/a=b"
     for arguments, message in (
         ([], "name: missing"),
         (["paper"], "found no '='"),
         (["nam=paper"], "nam: no such key; did you mean name?"),
     ):
         with pytest.raises(UserError, match=re.escape(message)):
-            parse_folder(arguments)
+            sweep_folder(arguments, usage=USAGE)
 
 
 def test_a_missing_sweep_ends_in_one_line_and_status_2(tmp_path):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from xairank.console import parse_arguments
+from xairank.console import parse_sweep
 from xairank.errors import UserError
 from xairank.schema import SPLITS
 
@@ -44,14 +44,11 @@ def parse_options(arguments: Sequence[str]) -> Options:
         UserError: No sweep is named, a key does not exist, or a value is not allowed.
         SystemExit: Help was asked for.
     """
-    known = [field.name for field in fields(Options)]
-    given = parse_arguments(arguments, known, usage=USAGE, example="name=paper")
-    if "name" not in given:
-        raise UserError("name: missing; expected the name of a sweep, for example name=paper; see --help")
+    given = parse_sweep(arguments, usage=USAGE, also=[field.name for field in fields(Options)])
     formats = given.get("formats", ",".join(FORMATS)).split(",")
     return Options(
         name=given["name"],
-        folder=Path(given.get("folder", "multirun")),
+        folder=Path(given["folder"]),
         sample=given.get("sample"),
         split=_allowed("split", given.get("split", "test"), list(SPLITS)),
         seed=_whole_number(given["seed"]) if "seed" in given else None,

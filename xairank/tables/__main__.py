@@ -1,11 +1,8 @@
 """``python -m xairank.tables name=...``: Tables 1 to 4 of the paper and the statistics, of a sweep."""
 
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 
-from xairank.console import command, console, parse_arguments, print_line
-from xairank.errors import UserError
+from xairank.console import command, console, print_line, sweep_folder
 
 USAGE = """\
 python -m xairank.tables name=<sweep> [folder=multirun]
@@ -28,7 +25,7 @@ _OVERVIEW = {
 @command
 def main() -> None:
     """Writes the tables and prints the most important ones with the conclusions."""
-    folder = parse_folder(sys.argv[1:])
+    folder = sweep_folder(sys.argv[1:], usage=USAGE)
     # pandas and scipy take a second to import, which help and mistakes need not wait for.
     from xairank.runs.sweep import read_sweep
     from xairank.tables.collection import NOTHING_RANKED, make_results
@@ -44,19 +41,6 @@ def main() -> None:
     for line in [NOTHING_RANKED] if sweep.scores.empty else results.words:
         print_line(line)
     print_line(f"Tables: {folder / 'tables'}")
-
-
-def parse_folder(arguments: Sequence[str]) -> Path:
-    """The sweep's folder from ``key=value`` arguments.
-
-    Raises:
-        UserError: No sweep is named, or a key does not exist.
-        SystemExit: Help was asked for.
-    """
-    given = parse_arguments(arguments, ("name", "folder"), usage=USAGE, example="name=paper")
-    if "name" not in given:
-        raise UserError("name: missing; expected the name of a sweep, for example name=paper; see --help")
-    return Path(given.get("folder", "multirun"), given["name"])
 
 
 if __name__ == "__main__":
