@@ -1,3 +1,5 @@
+import copy
+
 import captum.attr
 import pytest
 import torch
@@ -53,6 +55,19 @@ def test_other_activations_keep_their_own_derivative(activation):
     expected = Saliency()(relu_network(activation=lambda: Guided(activation())), images, targets % 4)
     found = GuidedBackprop()(relu_network(activation=activation), images, targets % 4)
     assert relative_error(found, expected) < 1e-9
+
+
+@pytest.mark.parametrize("name", ["efficientnet_b0", "mobilenetv3_small_050"])
+def test_a_frozen_network_with_gradients_of_its_own_keeps_the_rule(name):
+    model, (images, targets) = network(name), images_and_targets(2)
+    written_out = copy.deepcopy(model)
+    for module in list(written_out.modules()):
+        for child, layer in list(module.named_children()):
+            if isinstance(layer, nn.SiLU | nn.ReLU | nn.Hardswish):
+                setattr(module, child, Guided(type(layer)()))
+    expected = Saliency()(written_out, images, targets)
+    assert relative_error(Saliency()(model, images, targets), expected) > 0.1
+    assert relative_error(GuidedBackprop()(freeze(model, images), images, targets), expected) < 1e-4
 
 
 def test_nothing_is_left_behind():

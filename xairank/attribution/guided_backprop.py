@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from xairank.attribution.acceleration.differentiation import pytorch_gradients
 from xairank.attribution.activations import ACTIVATIONS, operation
 from xairank.attribution.engine import AttributionMethod, Explanation
 from xairank.attribution.forward_pass import ForwardPass
-from xairank.attribution.protocol import Model, as_parts
+from xairank.attribution.protocol import Model
 
 
 class GuidedBackprop(AttributionMethod):
@@ -25,7 +26,7 @@ class GuidedBackprop(AttributionMethod):
     It is known to fail the randomisation check: its maps hardly change when the weights do, as it reconstructs the
     image's edges rather than what the model decides (Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018;
     Nie et al., ICML 2018). It is here because people use it; compare it with the control ``edges``. Cost: 2 forward
-    passes an image beyond the prediction, through the model as it was written.
+    passes an image beyond the prediction.
     """
 
     label = "Guided backpropagation"
@@ -39,14 +40,9 @@ class GuidedBackprop(AttributionMethod):
 
     def attribute(self, forward: ForwardPass) -> Explanation:
         """Maps (B, H, W)."""
-        network = forward.network
-        images = forward.images.detach().requires_grad_()
-        with _Guided():
-            # The copy is for networks that begin in place.
-            logits = network.forward_head(*as_parts(network.forward_features(images.clone())))
-        forward.passes += 2 * len(images)
-        (gradients,) = torch.autograd.grad(forward.score(logits, forward.targets).sum(), images)
-        return gradients.abs().amax(dim=1), {}
+        with _Guided(), pytorch_gradients():
+            gradients = forward.prefix_gradients(forward.prefix, forward.targets)
+        return forward.to_input(gradients).abs().amax(dim=1), {}
 
 
 class _Guided(TorchFunctionMode):

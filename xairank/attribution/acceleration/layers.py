@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from xairank.attribution.acceleration.differentiation import uses_own_gradient
 from xairank.attribution.acceleration.kernels import Kernels, compiled_kernels
-from xairank.attribution.acceleration.squeeze_excitation import Gates, SqueezeExcitation, is_differentiated
+from xairank.attribution.acceleration.squeeze_excitation import Gates, SqueezeExcitation
 
 FEW_PIXELS = 14 * 14  # of a feature map
 _kernels_are_wanted = ContextVar("_kernels_are_wanted", default=True)
@@ -51,7 +52,7 @@ class Convolution(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """(B, c, y, x) -> (B, C, h, w)."""
         plain_padding = self.original.padding_mode == "zeros" and not isinstance(self.original.padding, str)
-        if not (is_differentiated(inputs) and plain_padding):
+        if not (uses_own_gradient(inputs) and plain_padding):
             return self._rest(self.original(inputs))
         kernels = _kernels_for(inputs) if self.activated else None
         outputs: Tensor = _Convolve.apply(inputs, self.original, kernels, self.excitation)
@@ -67,7 +68,7 @@ class SiLU(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Any shape -> the same shape."""
-        kernels = _kernels_for(inputs) if inputs.dim() == 4 and is_differentiated(inputs) else None
+        kernels = _kernels_for(inputs) if inputs.dim() == 4 and uses_own_gradient(inputs) else None
         return cast(Tensor, _Activate.apply(inputs, kernels)) if kernels else functional.silu(inputs)
 
 

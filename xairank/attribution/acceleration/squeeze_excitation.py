@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from xairank.attribution.acceleration.differentiation import uses_own_gradient
+
 try:  # private to timm: where a version of it has another place for it, its own squeeze-and-excitation runs
     from timm.models._efficientnet_blocks import SqueezeExcite
 except ImportError:
@@ -45,7 +47,7 @@ class SqueezeExcitation(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Feature map (B, C, h, w) -> the same shape."""
-        if not is_differentiated(features):
+        if not uses_own_gradient(features):
             return features * Gates(self, features).factors
         outputs: Tensor = _Gate.apply(features, self)
         return outputs
@@ -100,8 +102,3 @@ def _as_linear(pointwise: nn.Conv2d) -> nn.Linear:
     if pointwise.bias is not None:
         linear.bias = nn.Parameter(pointwise.bias, requires_grad=False)
     return linear
-
-
-def is_differentiated(inputs: Tensor) -> bool:
-    """Whether a gradient with respect to these may be wanted."""
-    return inputs.requires_grad and torch.is_grad_enabled()
