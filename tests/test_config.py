@@ -119,7 +119,7 @@ IMPOSSIBLE = {
     "evaluation.measures": (None, {"reliance": {}}),
     "trainer.max_epochs": (0, 1.5),
     "trainer.accelerator": ("tpu9", None),
-    "trainer.devices": (2, [0, 1]),
+    "trainer.devices": (0, [1, 1]),
     "trainer.precision": ("16", 32),
     "trainer.deterministic": ("yes", None),
     "ranking.metric": ("", "accuracy"),

@@ -36,7 +36,19 @@ MISTAKES = {
     ),
     "trainer's own": (["trainer.callbacks=[]"], "trainer.callbacks: is set by xairank, not by you; remove it"),
     "trainer's logger": (["trainer.logger=true"], "choose a logger with logger=tensorboard or wandb"),
-    "two devices": (["trainer.devices=2"], "trainer.devices=2 is not allowed: expected 1, or a list with the index"),
+    "no device": (
+        ["trainer.devices=0"],
+        "trainer.devices=0 is not allowed: expected a number of devices of at least 1",
+    ),
+    "a device twice": (
+        ["trainer.devices=[0,0]"],
+        "trainer.devices=[0, 0] is not allowed: expected a number",
+    ),
+    "more devices than images": (
+        ["trainer.devices=8"],
+        "data.batch_size=8: 8 devices share every batch; expected at least 16, two images for each, or",
+    ),
+    "trainer's strategy": (["trainer.strategy=ddp"], "trainer.strategy: is set by xairank, not by you; remove it"),
     "metric": (
         ["+evaluation.metrics.mine._target_=xairank.evaluation.Nothing"],
         "evaluation.metrics.mine: Error loading 'xairank.evaluation.Nothing'",

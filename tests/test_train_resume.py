@@ -65,14 +65,14 @@ class PowerCut(BaseException):
 
 def cut_after(parts, monkeypatch):
     """Ends the process' work when a few parts are explained."""
-    from xairank.experiment.explaining import Parts
+    from xairank.experiment.parts import Parts
 
     original = Parts.add
 
-    def add(self, part):
+    def add(self, part, place=None):
         if len(self.scores()) == parts:
             raise PowerCut
-        original(self, part)
+        original(self, part, place)
 
     monkeypatch.setattr(Parts, "add", add)
 

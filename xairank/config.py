@@ -20,6 +20,7 @@ CONFIGURATION = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _PACKAGE.
 _OURS = (
     *("callbacks", "plugins", "default_root_dir", "enable_checkpointing", "enable_progress_bar"),
     *("enable_model_summary", "num_sanity_val_steps", "fast_dev_run", "barebones", "num_nodes"),
+    *("strategy", "use_distributed_sampler"),
 )
 
 

@@ -153,8 +153,8 @@ class ConsoleMonitor(Monitor):
             yield lambda advance: shown.advance(task, advance)
 
 
-def progress() -> Progress:
-    """A progress bar with count, time spent and time left, that vanishes when done."""
+def progress(*, shown: bool = True) -> Progress:
+    """A progress bar with count, time spent and time left, that vanishes when done; none unless it is ``shown``."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -164,5 +164,5 @@ def progress() -> Progress:
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not (console.is_terminal or console.is_jupyter),
+        disable=not (shown and (console.is_terminal or console.is_jupyter)),
     )

@@ -135,10 +135,10 @@ TRAIN_RULES: dict[str, Rule] = _COMMON | {
     "trainer.max_epochs": _integer(1),
     "trainer.accelerator": _choice("auto", "cpu", "gpu", "cuda", "mps"),
     "trainer.devices": Rule(
-        "1, or a list with the index of one device, such as [2]",
+        "a number of devices of at least 1, or a list of their indices, such as [2]",
         lambda value: (
-            (value == 1 and not isinstance(value, bool))
-            or (isinstance(value, list) and len(value) == 1 and _integer(0).passes(value[0]))
+            _integer(1).passes(value)
+            or (isinstance(value, list) and 0 < len(value) == len({*value}) and all(map(_integer(0).passes, value)))
         ),
     ),
     "trainer.precision": _choice("32-true", "16-mixed", "bf16-mixed"),

@@ -35,6 +35,9 @@ def changed(config, key, value):
         (["+model.extra=a/b c"], "model.extra=a-b-c,seed=42"),
         (["++trainer.gradient_clip_val=1"], "seed=42,trainer.gradient_clip_val=1"),
         (["trainer.accelerator=gpu", "trainer.devices=[1]"], "seed=42"),
+        (["trainer.devices=1"], "seed=42"),
+        (["trainer.devices=2"], "seed=42,trainer.devices=2"),
+        (["trainer.devices=[0,1]"], "seed=42,trainer.devices=[0,1]"),
         (["model.beta=1.0"], "model.beta=1,seed=42"),
         (["model.beta=1"], "model.beta=1,seed=42"),
         (["model.lr=1e-3"], "model.lr=0.001,seed=42"),
@@ -86,6 +89,8 @@ def test_places_are_not_part_of_the_identity(config, key, value):
         ("evaluation.measures", {}),
         ("trainer.gradient_clip_val", 1),
         ("trainer.deterministic", False),
+        ("trainer.devices", 2),  # each normalises its share of a batch by itself
+        ("trainer.devices", [0, 3]),
     ],
 )
 def test_everything_else_is_part_of_the_identity(config, key, value):

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -68,19 +68,30 @@ class Selections(Sampler[Selection]):
 
     Args:
         rows: The rows to go through, (N,).
-        batch_size: Images a batch. A last batch of one image is left out when shuffling: batch normalisation cannot
-            train on it, and every epoch leaves out another image.
+        batch_size: Images a batch, on all devices together. A last batch of one image a device is left out when
+            shuffling: batch normalisation cannot train on it, and every epoch leaves out other images.
         seed: Of the shuffling and the flips.
         shuffle: Whether each epoch has its own order.
         flip: Whether each image is flipped with probability 1/2 horizontally and 1/2 vertically.
+        share: Which device this is and how many there are; each takes its share of every batch.
     """
 
-    def __init__(self, rows: Tensor, batch_size: int, seed: int, *, shuffle: bool, flip: bool) -> None:
+    def __init__(
+        self,
+        rows: Tensor,
+        batch_size: int,
+        seed: int,
+        *,
+        shuffle: bool,
+        flip: bool,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
         self.rows = rows
         self.batch_size = batch_size
         self.seed = seed
         self.shuffle = shuffle
         self.flip = flip
+        self.share = share
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -89,14 +100,17 @@ class Selections(Sampler[Selection]):
 
     def __len__(self) -> int:
         full, rest = divmod(len(self.rows), self.batch_size)
-        return full + (rest > (1 if self.shuffle and full else 0))
+        first, step = self.share
+        return full + (rest >= (2 * step if self.shuffle and full else first + 1))
 
     def __iter__(self) -> Iterator[Selection]:
         generator = np.random.default_rng([self.seed, self.epoch])
         count = len(self.rows)
         order = torch.from_numpy(generator.permutation(count) if self.shuffle else np.arange(count))
         flips = torch.from_numpy(generator.random((2, count)) < 0.5) & self.flip
-        for chunk in order.split(self.batch_size)[: len(self)]:
+        first, step = self.share
+        for batch in order.split(self.batch_size)[: len(self)]:
+            chunk = batch[first::step]
             yield Selection(self.rows[chunk], flips[0, chunk], flips[1, chunk])
 
 
@@ -210,18 +224,35 @@ class DefectDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled, flipped training batches."""
-        return self._loader(TRAIN, shuffle=True, flip=True)
+        return self._loader(TRAIN, shuffle=True, flip=True, share=self._share())
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """The test split in order; Lightning's name for what is evaluated after each epoch."""
-        return self.evaluation_dataloader(TEST)
+        return self._loader(TEST, shuffle=False, flip=self.augment_evaluation, share=self._share())
 
     def evaluation_dataloader(self, split: str, batch_size: int | None = None) -> DataLoader[Batch]:
         """The samples of ``train`` or ``test`` in the order of the table."""
         return self._loader(split, shuffle=False, flip=self.augment_evaluation, batch_size=batch_size)
 
-    def _loader(self, split: str, *, shuffle: bool, flip: bool, batch_size: int | None = None) -> DataLoader[Batch]:
-        selections = Selections(self._rows(split), batch_size or self.batch_size, self.seed, shuffle=shuffle, flip=flip)
+    def __getstate__(self) -> dict[str, Any]:
+        # What the processes of several devices get: a bar cannot be shown from there.
+        return {**self.__dict__, "track": untracked}
+
+    def _share(self) -> tuple[int, int]:
+        """Which device of those that train this is, and how many there are."""
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    def _loader(
+        self,
+        split: str,
+        *,
+        shuffle: bool,
+        flip: bool,
+        batch_size: int | None = None,
+        share: tuple[int, int] = (0, 1),
+    ) -> DataLoader[Batch]:
+        size = batch_size or self.batch_size
+        selections = Selections(self._rows(split), size, self.seed, shuffle=shuffle, flip=flip, share=share)
         # The sampler yields whole batches, so the loader makes none; from memory, worker processes would only cost.
         return DataLoader(self._samples(), batch_size=None, sampler=selections)
 

@@ -30,7 +30,8 @@ class MetricsCallback(Callback):
         found = {name: value for name, value in trainer.callback_metrics.items() if name.startswith(tuple(splits))}
         row = {name: float(found[name]) if name in found else math.nan for name in METRIC_COLUMNS}
         self.epochs.append({**row, "epoch": trainer.current_epoch})
-        self.folder.write_metrics(self.epochs)
+        if trainer.is_global_zero:
+            self.folder.write_metrics(self.epochs)
 
     def state_dict(self) -> dict[str, Any]:
         """The rows so far."""
@@ -45,8 +46,8 @@ class ProgressCallback(Callback):
     """One bar for the whole training, with the last epoch's balanced accuracy, that vanishes when training ends."""
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Shows the bar, at the step where a resumed training begins."""
-        self.bar = progress()
+        """Shows the bar, at the step where a resumed training begins; one for all devices."""
+        self.bar = progress(shown=trainer.is_global_zero)
         total = trainer.num_training_batches * (trainer.max_epochs or 1)
         self.task = self.bar.add_task("Training", total=total, completed=_batches(trainer))
         self.bar.start()

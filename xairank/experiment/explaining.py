@@ -1,11 +1,11 @@
 """Explains a trained model's samples part by part, each on disk, so that a resumed run continues after the last one."""
 
-import shutil
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+import functools
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, cast
 
 import pandas as pd
+import torch
 
 from xairank.attribution import AttributionMethod, Cost, FrozenModel, Model, freeze
 from xairank.attribution.acceleration.batch_limit import default_batch_limit
@@ -13,13 +13,13 @@ from xairank.console import progress
 from xairank.data.datamodule import Batch
 from xairank.evaluation import ImageMeasure, Metric
 from xairank.experiment.classifier import Classifier
+from xairank.experiment.parts import Parts
 from xairank.experiment.probing import print_cost
 from xairank.experiment.randomised import randomised_networks
-from xairank.experiment.scoring import Scored, score_samples
+from xairank.experiment.scoring import score_samples
+from xairank.experiment.sharing import Share, shared_out
 from xairank.experiment.variants import Variants
-from xairank.files import atomic
-from xairank.runs.folder import RunFolder
-from xairank.runs.maps import Maps, empty_maps, join_maps, write_maps
+from xairank.runs.maps import Maps, empty_maps
 from xairank.schema import EXCLUDED_COLUMNS, SCORE_COLUMNS, SPEARMAN, SSIM
 
 
@@ -48,53 +48,6 @@ class Samples(Protocol):
         """A hash of the samples, whatever the split."""
 
 
-class Parts:
-    """The parts that are explained, in ``explained/`` of a run folder.
-
-    Parts of another model, and parts without the maps that are wanted, are deleted.
-
-    Args:
-        folder: The run folder.
-        model: A hash of the model.
-        with_maps: Whether maps are kept.
-    """
-
-    def __init__(self, folder: RunFolder, model: str, *, with_maps: bool) -> None:
-        self._place = folder.path / "explained"
-        self._folder = self._place / model[:16]
-        found = self._tables()
-        if not found or (with_maps and not all(path.with_suffix(".npz").is_file() for path in found)):
-            self.delete()
-
-    def samples(self) -> set[str]:
-        """What is done."""
-        return {sample for path in self._tables() for sample in pd.read_parquet(path, columns=["sample"])["sample"]}
-
-    def add(self, part: Scored) -> None:
-        """Writes a part; its table comes last and makes it whole."""
-        path = self._folder / f"{len(self._tables()):06}.parquet"
-        if part.maps is not None:
-            write_maps(path.with_suffix(".npz"), part.maps, compressed=False)
-        with atomic(path) as temporary:
-            part.scores.to_parquet(temporary, index=False)
-
-    def scores(self) -> list[pd.DataFrame]:
-        """The tables, in order."""
-        return [pd.read_parquet(path) for path in self._tables()]
-
-    def write_maps(self, path: Path, none: Maps) -> None:
-        """Joins the maps of all parts in ``path``; where there is no part, ``none`` is written."""
-        parts = [table.with_suffix(".npz") for table in self._tables()]
-        join_maps(path, parts) if parts else write_maps(path, none)
-
-    def delete(self) -> None:
-        """Deletes all parts, also those of other checkpoints."""
-        shutil.rmtree(self._place, ignore_errors=True)
-
-    def _tables(self) -> list[Path]:
-        return sorted(path for path in self._folder.glob("*.parquet") if not path.name.startswith("."))
-
-
 class Explained(NamedTuple):
     """What a run's tables hold, and what was measured.
 
@@ -121,6 +74,7 @@ def explain_run(
     metrics: Mapping[str, Metric],
     measures: Mapping[str, ImageMeasure],
     parts: Parts,
+    devices: Sequence[torch.device] = (),
 ) -> Explained:
     """Explains and scores the correctly classified defects of both splits.
 
@@ -132,37 +86,84 @@ def explain_run(
         metrics: By name.
         measures: By name.
         parts: Where what is done is kept.
+        devices: That share the work, with the same scores as one; the classifier's by default.
     """
-    options = config["attribution"]
-    frozen = _freeze(classifier, data, options["batch_limit"])
-    vary = _variants(config, classifier, data, methods, metrics, frozen.batch_limit)
-    excluded: list[pd.DataFrame] = []
-    costs: dict[str, Cost] = {}
-    done = parts.samples()
-    print_cost(metrics, measures, len(methods), vary.costs(frozen) if vary else ())
+    devices = devices or [classifier.device]
+    places = {sample: place for place, sample in enumerate(_in_order(data))}
+    limit = config["attribution"]["batch_limit"]
+    # One for all devices, as the parts that images are explained in, and so their rounding, follow from it.
+    limit = default_batch_limit(devices[0]) if limit == "auto" else int(limit)
+    work = functools.partial(
+        _explain_share, config, classifier, data, methods, metrics, measures, parts, places, limit, parts.samples()
+    )
     with progress() as bar:
         task = bar.add_task("Explaining", total=len(data.table))
-        for split in data.splits:
-            for part in score_samples(
-                frozen,
-                data.evaluation_dataloader(split),
-                data.table,
-                classifier.classes,
-                methods,
-                metrics,
-                measures=measures,
-                predict_masks=classifier.predict_masks,
-                keep_maps=options["keep_maps"],
-                vary=vary.rows if vary else None,
-                costs=costs,
-                excluded=excluded,
-                done=done,
-                advance=lambda samples: bar.advance(task, samples),
-            ):
-                parts.add(part)
+        shares = shared_out(work, devices, lambda samples: bar.advance(task, samples))
     scores = with_run(config, parts.scores(), [*SCORE_COLUMNS, *metrics])
-    found, variants = (scores, None) if vary is None else split_variants(scores)
-    return Explained(found, variants, with_run(config, excluded, EXCLUDED_COLUMNS), frozen.batch_limit, costs)
+    varies = config["attribution"]["ladder"] or config["attribution"]["randomise"]
+    found, variants = split_variants(scores) if varies else (scores, None)
+    excluded = with_run(config, shares[0].excluded, EXCLUDED_COLUMNS)  # the same of every share
+    costs: dict[str, Cost] = {}
+    for name, cost in ((name, cost) for share in shares for name, cost in share.costs.items()):
+        costs.setdefault(name, Cost()).add(cost)
+    return Explained(found, variants, excluded, min(share.batch_limit for share in shares), costs)
+
+
+class _Found(NamedTuple):
+    """What one device's share of the work gives, beside its parts."""
+
+    excluded: list[pd.DataFrame]
+    batch_limit: int
+    costs: dict[str, Cost]
+
+
+def _explain_share(
+    config: Mapping[str, Any],
+    classifier: Classifier,
+    data: Samples,
+    methods: Mapping[str, AttributionMethod],
+    metrics: Mapping[str, Metric],
+    measures: Mapping[str, ImageMeasure],
+    parts: Parts,
+    places: Mapping[str, int],
+    batch_limit: int,
+    done: Collection[str],
+    share: Share,
+    advance: Callable[[int], None],
+) -> _Found:
+    """Explains the parts of one device; each goes to disk as soon as it is whole."""
+    classifier.network.to(share.device)
+    frozen = _freeze(classifier, data, batch_limit)
+    vary = _variants(config, classifier, data, methods, metrics, frozen.batch_limit)
+    found = _Found([], batch_limit, {})
+    if share.number == 0:
+        print_cost(metrics, measures, len(methods), vary.costs(frozen) if vary else ())
+    for split in data.splits:
+        for part in score_samples(
+            frozen,
+            data.evaluation_dataloader(split),
+            data.table,
+            classifier.classes,
+            methods,
+            metrics,
+            measures=measures,
+            predict_masks=classifier.predict_masks,
+            keep_maps=config["attribution"]["keep_maps"],
+            vary=vary.rows if vary else None,
+            costs=found.costs,
+            excluded=found.excluded,
+            done=done,
+            advance=advance,
+            share=share,
+        ):
+            parts.add(part, places[part.scores["sample"].iloc[0]])
+    return found._replace(batch_limit=frozen.batch_limit)
+
+
+def _in_order(data: Samples) -> Iterator[str]:
+    """The samples in the order in which one device explains them."""
+    for split in data.splits:
+        yield from data.table["sample"][data.table["split"] == split]
 
 
 def costs_record(costs: Mapping[str, Cost]) -> dict[str, dict[str, float]]:
@@ -211,11 +212,9 @@ def no_maps(data: Samples, methods: Mapping[str, object]) -> Maps:
     return empty_maps(kept, data.image_size)
 
 
-def _freeze(classifier: Classifier, data: Samples, batch_limit: int | str) -> FrozenModel:
-    device = classifier.device
-    images = next(iter(data.evaluation_dataloader(data.splits[-1], batch_size=1))).images.to(device)
-    limit = default_batch_limit(device) if batch_limit == "auto" else int(batch_limit)
-    return freeze(cast(Model, classifier.network), images, batch_limit=limit)
+def _freeze(classifier: Classifier, data: Samples, batch_limit: int) -> FrozenModel:
+    images = next(iter(data.evaluation_dataloader(data.splits[-1], batch_size=1))).images.to(classifier.device)
+    return freeze(cast(Model, classifier.network), images, batch_limit=batch_limit)
 
 
 def with_run(

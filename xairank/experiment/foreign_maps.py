@@ -16,8 +16,9 @@ from xairank.data.map_files import MapFiles, Sign, index_maps, read_map
 from xairank.data.predictions import misnamed_class, read_predictions
 from xairank.errors import UserError
 from xairank.evaluation import Metric
-from xairank.experiment.explaining import Parts, no_maps, split_variants, with_run
+from xairank.experiment.explaining import no_maps, split_variants, with_run
 from xairank.experiment.kept_maps import to_maps
+from xairank.experiment.parts import Parts
 from xairank.experiment.scoring import Scored, describe_masks, exclusion_reasons, score_maps
 from xairank.experiment.variants import blurred_rows
 from xairank.files import expand_user

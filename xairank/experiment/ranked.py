@@ -22,8 +22,9 @@ from xairank.experiment.classifier import (
 )
 from xairank.experiment.clock import Clock
 from xairank.experiment.environment import describe_environment
-from xairank.experiment.explaining import Parts, Samples, costs_record, explain_run, no_maps
+from xairank.experiment.explaining import Samples, costs_record, explain_run, no_maps
 from xairank.experiment.foreign_maps import FileMaps, score_map_files
+from xairank.experiment.parts import Parts
 from xairank.experiment.prediction import predict_logits
 from xairank.experiment.probing import without_model
 from xairank.experiment.ranked_config import read_run

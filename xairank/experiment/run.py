@@ -16,10 +16,11 @@ from xairank.experiment.callbacks import MetricsCallback, ProgressCallback
 from xairank.experiment.classifier import Classifier
 from xairank.experiment.clock import Clock
 from xairank.experiment.environment import describe_environment
-from xairank.experiment.explaining import Explained, Parts, costs_record, explain_run, no_maps
+from xairank.experiment.explaining import Explained, costs_record, explain_run, no_maps
+from xairank.experiment.parts import Parts
 from xairank.experiment.suited import suited_methods
 from xairank.experiment.summary import print_run
-from xairank.experiment.trainer import create_trainer, drop_optimizer, fit, load_checkpoint
+from xairank.experiment.trainer import create_trainer, devices_of, drop_optimizer, fit, load_checkpoint
 from xairank.experiment.wiring import (
     create_data,
     create_measures,
@@ -53,7 +54,7 @@ def run_experiment(folder: RunFolder) -> None:
         save_on_train_epoch_end=True,  # also after an epoch that is not evaluated
     )
     trainer = create_trainer(config, [ProgressCallback(), MetricsCallback(folder), checkpointing])
-    device = trainer.strategy.root_device
+    devices = devices_of(trainer)
     pl.seed_everything(config["seed"], verbose=False)
     encoder = load_encoder(config)
     clock = Clock()
@@ -69,7 +70,8 @@ def run_experiment(folder: RunFolder) -> None:
         clock.stop("training")
         _check_trained(folder)
         parts = Parts(folder, sha256(folder.checkpoint), with_maps=config["attribution"]["keep_maps"])
-        explained = explain_run(config, _classifier(module.to(device), data), data, suited, metrics, measures, parts)
+        classifier = _classifier(module.to(devices[0]), data)
+        explained = explain_run(config, classifier, data, suited, metrics, measures, parts, devices)
     folder.write_table("scores.parquet", explained.scores)
     folder.write_table("excluded.csv", explained.excluded)
     if explained.variants is not None:
@@ -87,7 +89,8 @@ def run_experiment(folder: RunFolder) -> None:
             "data": fingerprint,
             "images": data.content(),
             "encoder": weights_content(config),
-            **describe_environment(device),
+            **describe_environment(devices[0]),
+            "devices": len(devices),
             "batch_limit": explained.batch_limit,
             "costs": costs_record(explained.costs),
             "left_out": [name for name in methods if name not in suited],
@@ -107,7 +110,7 @@ def add_maps(folder: RunFolder) -> None:
     """
     config = folder.config
     methods, metrics, measures = create_methods(config), create_metrics(config), create_measures(config)
-    device = create_trainer(config, [], logger=False).strategy.root_device
+    devices = devices_of(create_trainer(config, [], logger=False))
     pl.seed_everything(config["seed"], verbose=False)
     data = create_data(config)
     if data.fingerprint() != folder.record["data"]:
@@ -121,7 +124,8 @@ def add_maps(folder: RunFolder) -> None:
     clock = Clock()
     parts = Parts(folder, sha256(folder.checkpoint), with_maps=True)
     with freed_memory_kept():
-        explained = explain_run(config, _classifier(module.to(device), data), data, methods, metrics, measures, parts)
+        classifier = _classifier(module.to(devices[0]), data)
+        explained = explain_run(config, classifier, data, methods, metrics, measures, parts, devices)
     check_agreement(folder, explained, list(metrics))
     parts.write_maps(folder.maps, no_maps(data, methods))
     clock.stop("maps")

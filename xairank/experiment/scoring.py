@@ -16,6 +16,7 @@ from xairank.evaluation import ImageMeasure, Metric, ModelMetric, Probe, mask_sh
 from xairank.experiment.kept_maps import to_maps
 from xairank.experiment.prediction import predict
 from xairank.experiment.probing import checked_values, make_probe, measure_images
+from xairank.experiment.sharing import Share
 from xairank.runs.maps import Maps
 from xairank.schema import COMPONENTS, EMPTY_MASK, GOOD, MISCLASSIFIED, THINNESS, chance_column
 
@@ -61,6 +62,7 @@ def score_samples(
     excluded: list[pd.DataFrame],
     done: Collection[str] = (),
     advance: Callable[[int], None],
+    share: Share | None = None,
 ) -> Iterator[Scored]:
     """Explains every correctly classified defect with every method and scores the maps, a part after the other.
 
@@ -80,13 +82,17 @@ def score_samples(
         excluded: Takes the rows for ``excluded.csv``, complete when the last part is.
         done: Samples that are scored already and left out.
         advance: Called with the number of samples that are done, for a progress bar.
+        share: The parts to do, where other processes do the others; None for all.
 
     Raises:
         UserError: A method or a metric gives values that cannot be ranked.
     """
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    ranked = _ranked(model, batches, device, table, classes, excluded, advance)
-    for samples in _gathered(ranked, model.batch_limit):
+    counts = advance if share is None or share.number == 0 else _ignored
+    ranked = _ranked(model, batches, device, table, classes, excluded, counts)
+    for number, samples in enumerate(_gathered(ranked, model.batch_limit)):
+        if share and not share.has(number):
+            continue
         # Left out after gathering, so that what remains is batched, and rounded, as in a run that was never stopped.
         new = ~table["sample"].iloc[samples.rows.numpy()].isin(done).to_numpy()
         advance(int((~new).sum()))
@@ -107,6 +113,10 @@ def score_samples(
             scores = pd.concat([scores.assign(variant=""), *variants], ignore_index=True)
         yield Scored(scores, maps)
         advance(len(samples.rows))
+
+
+def _ignored(_: int) -> None:
+    """Of the samples that another process counts."""
 
 
 def exclusion_reasons(labels: pd.Series, predicted: pd.Series, k: pd.Series) -> pd.Series:

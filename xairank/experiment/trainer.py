@@ -13,15 +13,19 @@ import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from torch.multiprocessing import ProcessRaisedException
 
 from xairank.config import is_trainer_argument, unknown_key
 from xairank.data.datamodule import DefectDataModule
 from xairank.errors import UserError
+from xairank.experiment.sharing import cause_in_process
 from xairank.experiment.wiring import cause_of
 from xairank.files import atomic
 from xairank.models import MultitaskModule
+from xairank.runs.identity import count_devices
 
 Config = Mapping[str, Any]
 
@@ -38,25 +42,50 @@ def create_trainer(config: Config, callbacks: list[pl.Callback], *, logger: bool
         UserError: An unknown argument, or a value that Lightning refuses.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    for harmless in ("does not have many workers", "Checkpoint directory .* exists", "isinstance.treespec, LeafSpec"):
+    for harmless in (
+        "does not have many workers",
+        "Checkpoint directory .* exists",
+        "isinstance.treespec, LeafSpec",
+        "The .srun. command is available",
+    ):
         warnings.filterwarnings("ignore", f".*{harmless}")
     options = config["trainer"]
     _check_arguments(options)
     entry = config["logger"]
     chosen = _create_logger(entry) if logger and entry.get("_target_") else False
+    several = count_devices(options["devices"]) > 1
+    _check_shares(config)
     try:
         return pl.Trainer(
-            **{"log_every_n_steps": 1, **options},
+            # Processes that this run starts, as those of "ddp" would each be the whole command again.
+            **{"log_every_n_steps": 1, **({"strategy": "ddp_spawn"} if several else {}), **options},
             callbacks=callbacks,
-            plugins=[AtomicCheckpointIO()],
+            # A run is one job of a cluster, which it need not know of: Lightning would take its tasks for its own.
+            plugins=[AtomicCheckpointIO(), LightningEnvironment()],
             logger=chosen,
             enable_checkpointing=bool(callbacks),
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
+            use_distributed_sampler=False,  # the data module shares its batches out
         )
     except (MisconfigurationException, TypeError, ValueError) as error:
         raise _refusal(options, error) from None
+
+
+def devices_of(trainer: pl.Trainer) -> list[torch.device]:
+    """Where a trainer computes."""
+    return getattr(trainer.strategy, "parallel_devices", None) or [trainer.strategy.root_device]
+
+
+def _check_shares(config: Config) -> None:
+    """That each device has a share of every batch."""
+    size, count = config["data"]["batch_size"], count_devices(config["trainer"]["devices"])
+    if size < 2 * count:
+        raise UserError(
+            f"data.batch_size={size}: {count} devices share every batch; expected at least {2 * count}, two images for "
+            "each, or a smaller trainer.devices"
+        )
 
 
 def _check_arguments(options: Config) -> None:
@@ -115,8 +144,24 @@ def fit(
         if any(is_trainer_argument(f"trainer.{name}") and name in str(error) for name in options):
             raise _refusal(options, error) from None
         raise
+    except ProcessRaisedException as error:  # in the process of one of several devices
+        raise cause_in_process(error) from None
+    except RuntimeError as error:
+        if "deterministic" in str(error):
+            raise _not_deterministic(error) from None
+        raise
     except SystemExit:  # what Lightning makes of Ctrl-C
         raise KeyboardInterrupt from None
+    data.trainer = None  # the data goes on to the processes that explain, and a trainer cannot
+
+
+def _not_deterministic(error: RuntimeError) -> UserError:
+    """What a user can do about an operation that has no deterministic form."""
+    operation = str(error).split(" ", 1)[0]
+    return UserError(
+        f"trainer.deterministic=true: {operation} has no deterministic form on this device; set "
+        "trainer.deterministic=warn to go on with what differs from run to run, or trainer.accelerator=cpu"
+    )
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

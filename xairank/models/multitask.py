@@ -74,7 +74,8 @@ class MultitaskModule(pl.LightningModule):
         """The total loss of a batch, with dropout by (seed, batch) alone, so that a resumed run continues exactly."""
         # Not at the epoch's start: Lightning leaves that hook out in the first epoch after resuming.
         batch_number = self.trainer.fit_loop.total_batch_idx
-        torch.manual_seed(int(np.random.SeedSequence([self.seed, batch_number]).generate_state(1)[0]))
+        device = [self.global_rank] if self.global_rank else []  # each of several drops out something else
+        torch.manual_seed(int(np.random.SeedSequence([self.seed, batch_number, *device]).generate_state(1)[0]))
         return self._step(batch, "train", self.train_accuracy)
 
     def validation_step(self, batch: ImagesMasksLabels) -> None:
@@ -103,6 +104,7 @@ class MultitaskModule(pl.LightningModule):
             on_step=False,
             on_epoch=True,
             batch_size=len(batch.labels),
+            sync_dist=True,  # over all images, also where several devices share them
         )
         self.log_dict(accuracy, on_step=False, on_epoch=True, prog_bar=True)
         return loss

@@ -7,7 +7,7 @@ the weights that the run starts from.
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -63,7 +63,11 @@ def run_label(overrides: Iterable[str], seed: int, weights: str | None = None) -
     # An experiment gives the sweep its name, unless another is chosen.
     left_out = NOT_IDENTITY if "name" in chosen else (*NOT_IDENTITY, "experiment")
     files = {key: PurePath(chosen[key].strip("'\"")) for key in _FILES if key in chosen}
-    chosen = {key: _one_spelling(value) for key, value in chosen.items() if key.split("@")[0] not in left_out}
+    several = re.fullmatch(r"\d*[2-9]|\d+[01]|\[.*,.*\]", chosen.get("trainer.devices", "1"))
+    kept = ["trainer.devices"] if several else []
+    chosen = {
+        key: _one_spelling(value) for key, value in chosen.items() if key in kept or key.split("@")[0] not in left_out
+    }
     chosen.pop("model.encoder_weights", None)
     for key, file in files.items():
         if weights and file.name != "null":
@@ -98,7 +102,15 @@ def identity(config: Mapping[str, Any], weights: str | None = None) -> str:
 def determining(config: Mapping[str, Any]) -> dict[str, Any]:
     """The leaves that determine a run's results, but for the content of weights."""
     leaves = flatten(config)
-    return {key: _plain(value) for key, value in leaves.items() if key not in NOT_IDENTITY + _WEIGHTS}
+    found = {key: _plain(value) for key, value in leaves.items() if key not in NOT_IDENTITY + _WEIGHTS}
+    several = count_devices(leaves.get("trainer.devices", 1))
+    # Which device computes does not count; how many share a batch does: each normalises its share by itself.
+    return {**found, "trainer.devices": several} if several > 1 else found
+
+
+def count_devices(devices: int | Sequence[int]) -> int:
+    """How many devices ``trainer.devices`` means, a number or a list of indices."""
+    return devices if isinstance(devices, int) else len(devices)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401

@@ -1,0 +1,64 @@
+"""The parts of a run that are explained already, on disk, so that a resumed run continues after the last one."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from xairank.experiment.scoring import Scored
+from xairank.files import atomic
+from xairank.runs.folder import RunFolder
+from xairank.runs.maps import Maps, join_maps, write_maps
+
+
+class Parts:
+    """The parts that are explained, in ``explained/`` of a run folder.
+
+    Parts of another model, and parts without the maps that are wanted, are deleted.
+
+    Args:
+        folder: The run folder.
+        model: A hash of the model.
+        with_maps: Whether maps are kept.
+    """
+
+    def __init__(self, folder: RunFolder, model: str, *, with_maps: bool) -> None:
+        self._place = folder.path / "explained"
+        self._folder = self._place / model[:16]
+        found = self._tables()
+        if not found or (with_maps and not all(path.with_suffix(".npz").is_file() for path in found)):
+            self.delete()
+
+    def samples(self) -> set[str]:
+        """What is done."""
+        return {sample for path in self._tables() for sample in pd.read_parquet(path, columns=["sample"])["sample"]}
+
+    def add(self, part: Scored, place: int | None = None) -> None:
+        """Writes a part; its table comes last and makes it whole.
+
+        Args:
+            part: What to write.
+            place: Of its first sample in the order of all, in which parts are read, whoever wrote them when; None
+                where they are written in order.
+        """
+        path = self._folder / f"{len(self._tables()) if place is None else place:06}.parquet"
+        if part.maps is not None:
+            write_maps(path.with_suffix(".npz"), part.maps, compressed=False)
+        with atomic(path) as temporary:
+            part.scores.to_parquet(temporary, index=False)
+
+    def scores(self) -> list[pd.DataFrame]:
+        """The tables, in order."""
+        return [pd.read_parquet(path) for path in self._tables()]
+
+    def write_maps(self, path: Path, none: Maps) -> None:
+        """Joins the maps of all parts in ``path``; where there is no part, ``none`` is written."""
+        parts = [table.with_suffix(".npz") for table in self._tables()]
+        join_maps(path, parts) if parts else write_maps(path, none)
+
+    def delete(self) -> None:
+        """Deletes all parts, also those of other checkpoints."""
+        shutil.rmtree(self._place, ignore_errors=True)
+
+    def _tables(self) -> list[Path]:
+        return sorted(path for path in self._folder.glob("*.parquet") if not path.name.startswith("."))
