@@ -5,21 +5,24 @@ that a process remembers.
 """
 
 import functools
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from xairank.config import CONFIGURATION, composition_message, require_keys, validate
 from xairank.errors import UserError
+from xairank.experiment.launchers import check_launcher, prefer_own_files
 from xairank.experiment.preflight import check_run, identify_weights
 from xairank.experiment.ranked_config import complete_ranking, identify_ranked
 from xairank.runs.folder import RunFolder
@@ -86,13 +89,15 @@ def plan(
         config_name: The configuration to start from.
 
     Raises:
-        UserError: The command cannot be parsed.
+        UserError: The command cannot be parsed, or what its launcher needs is not there.
     """
+    prefer_own_files()
     with initialize_config_dir(str(Path(config_dir).resolve()), version_base="1.3"):
         parse = OverridesParser.create().parse_overrides
         try:
             fixed = [str(one.input_line) for one in parse(list(overrides)) if not one.is_sweep_override()]
             hydra = compose(config_name, fixed, return_hydra_config=True).hydra
+            check_launcher(hydra.runtime.choices["hydra/launcher"])
             if hydra.sweeper.get("_target_") != SWEEPER:
                 return None
             parameters = [f"{key}={value}" for key, value in (hydra.sweeper.get("params") or {}).items()]
@@ -101,22 +106,46 @@ def plan(
         except (HydraException, OmegaConfBaseException) as error:
             raise UserError(composition_message(error, config_name)) from None
         own = [str(one.input_line) for one in parsed if one.is_hydra_override()]
-        composed = functools.cache(lambda texts: compose(config_name, [*texts, *own]))
-        return [_job(job, composed, config_name) for job in jobs]
+        composer = Composer(config_name, own)
+        return [_job(job, composer) for job in jobs]
 
 
-def _job(overrides: Sequence[str], composed: Callable[[tuple[str, ...]], DictConfig], config_name: str) -> Job:
-    """A job; those that differ in the seed alone are composed once, which takes a fifth of a second."""
-    seeds = [text for text in overrides if re.fullmatch(r"seed=\d+", text)]
+class Composer:
+    """Composes the configurations of a sweep: once for each choice of groups, which takes a fifth of a second.
+
+    Args:
+        config_name: The configuration to start from.
+        own: Hydra's own overrides.
+    """
+
+    def __init__(self, config_name: str, own: Sequence[str]) -> None:
+        self.config_name = config_name
+        self.own = own
+        loader = GlobalHydra.instance().config_loader()
+        assert isinstance(loader, ConfigLoaderImpl)
+        self._is_group = functools.cache(loader.repository.group_exists)
+        self._parsed = functools.cache(lambda text: OverridesParser.create().parse_override(text))
+        self._composed = functools.cache(lambda groups: compose(config_name, [*groups, *own]))
+
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
+        """The configuration of a run: its groups, and then its keys in their order, as Hydra does it."""
+        parsed = {text: self._parsed(text) for text in overrides}
+        groups = tuple(text for text, override in parsed.items() if self._chooses(override))
+        config: DictConfig = self._composed(groups).copy()
+        ConfigLoaderImpl._apply_overrides_to_config([parsed[text] for text in overrides if text not in groups], config)
+        return config
+
+    def _chooses(self, override: Override) -> bool:
+        return override.package is not None or self._is_group(override.key_or_group)
+
+
+def _job(overrides: Sequence[str], composer: Composer) -> Job:
     try:
-        config = composed(tuple(text for text in overrides if text not in seeds)).copy()
-        if seeds:
-            config.seed = int(seeds[-1].removeprefix("seed="))
-        return Job(tuple(overrides), run_folder(config, overrides))
+        return Job(tuple(overrides), run_folder(composer.compose(overrides), overrides))
     except UserError as error:
         return Job(tuple(overrides), None, str(error))
     except (HydraException, OmegaConfBaseException) as error:
-        return Job(tuple(overrides), None, composition_message(error, config_name))
+        return Job(tuple(overrides), None, composition_message(error, composer.config_name))
 
 
 def check_jobs(jobs: Sequence[Job]) -> None:

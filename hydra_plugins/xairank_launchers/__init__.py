@@ -1,0 +1,1 @@
+"""Launchers of Hydra for sweeps on Slurm and Ray; ``conf/hydra/launcher`` has their options."""

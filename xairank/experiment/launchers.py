@@ -1,0 +1,57 @@
+"""The launchers of ``conf/hydra/launcher``: what each needs, and that these files count, not those of the plug-ins."""
+
+import shutil
+from importlib.util import find_spec
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+
+from xairank.config import CONFIGURATION
+from xairank.errors import UserError
+
+_PACKAGES = {
+    "joblib": ("joblib", "hydra_plugins.hydra_joblib_launcher"),
+    "submitit_local": ("submitit", "hydra_plugins.hydra_submitit_launcher"),
+    "submitit_slurm": ("submitit", "hydra_plugins.hydra_submitit_launcher"),
+    "ray": ("ray",),
+}
+
+
+def prefer_own_files() -> None:
+    """Takes the plug-ins' configurations of the same names away.
+
+    Hydra would check our files by them, with a warning in every process. Their keys are those of the plug-ins all the
+    same, which refuse others.
+    """
+    Plugins.instance()  # imports the plug-ins, which leave their configurations in the store
+    stored = ConfigStore.instance().repo.get("hydra", {}).get("launcher", {})
+    for file in (CONFIGURATION / "hydra" / "launcher").glob("*.yaml"):
+        stored.pop(file.name, None)
+
+
+def check_launcher(name: str) -> None:
+    """Checks that what a launcher needs is there.
+
+    Args:
+        name: Of the option of ``hydra/launcher``.
+
+    Raises:
+        UserError: A package is not installed, or Slurm's commands are not here.
+    """
+    for package in _PACKAGES.get(name, ()):
+        if not _is_installed(package):
+            raise UserError(
+                f"hydra/launcher={name}: is not installed; install it with pip install 'xairank[launchers]'"
+            )
+    if name == "submitit_slurm" and not shutil.which("sbatch"):
+        raise UserError(
+            f"hydra/launcher={name}: sbatch is not on this machine; start the sweep where Slurm's commands are, or "
+            "choose hydra/launcher=joblib"
+        )
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # of a package inside hydra_plugins, where there is none
+        return False
