@@ -91,6 +91,7 @@ IMPOSSIBLE = {
     "data.mask_threshold": (-1, 127.5),
     "data.batch_size": (1, "32"),
     "data.num_workers": (-1, True),
+    "data.cache": ("yes", 1),
     "data.split_seed": (-1, None),
     "data.fold": (-1, 5),
     "data.n_folds": (1, 2.5),

@@ -98,6 +98,7 @@ _COMMON: dict[str, Rule] = {
     "data.mask_threshold": _optional(_integer(0, 65535)),
     "data.batch_size": _integer(2),
     "data.num_workers": _integer(0, 256),
+    "data.cache": _SWITCH,
     "data.split_seed": _integer(0, 2**32 - 1),
     "data.fold": _integer(0),
     "data.n_folds": _integer(2),

@@ -65,6 +65,7 @@ def test_a_very_long_label_is_cut_and_stays_unique():
         ("data.root", "/elsewhere"),
         ("data.table", "elsewhere.csv"),
         ("data.num_workers", 0),
+        ("data.cache", False),
         ("logger", {"_target_": "x"}),
         ("trainer.accelerator", "gpu"),
         ("trainer.devices", [3]),

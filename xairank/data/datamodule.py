@@ -1,4 +1,4 @@
-"""Samples decoded once into memory, and batches of them in [0, 1]."""
+"""Samples decoded into memory, and batches of them in [0, 1]."""
 
 import hashlib
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from xairank.data.cache import decode_once
 from xairank.data.decoding import decode
 from xairank.data.duplicates import group_near_duplicates
 from xairank.data.faults import Faults
@@ -129,6 +130,7 @@ class DefectDataModule(pl.LightningDataModule):
         n_folds: The number of folds.
         augment_evaluation: Whether evaluated and explained images are flipped at random too.
         seed: Of shuffling and flips.
+        cache: Whether decoded images are kept on disk, see :mod:`xairank.data.cache`.
         track: Shows the progress of decoding.
 
     Attributes:
@@ -151,6 +153,7 @@ class DefectDataModule(pl.LightningDataModule):
         n_folds: int,
         augment_evaluation: bool,
         seed: int,
+        cache: bool = False,
         track: Track = untracked,
     ) -> None:
         super().__init__()
@@ -163,6 +166,7 @@ class DefectDataModule(pl.LightningDataModule):
         self.n_folds = n_folds
         self.augment_evaluation = augment_evaluation
         self.seed = seed
+        self.cache = cache
         self.track = track
         self.table = pd.DataFrame()
         self.classes: list[str] = []
@@ -181,7 +185,8 @@ class DefectDataModule(pl.LightningDataModule):
         faults = Faults(self.source.check_command(mask_threshold=self.view.mask_threshold, **view))
         table = index_samples(self.source, faults, least_classes=1 if self.fold is None else 2)
         faults.stop()
-        decoded = decode(table, self.view, self.num_workers, faults, self.track)
+        read = decode_once if self.cache else decode
+        decoded = read(table, self.view, self.num_workers, faults, self.track)
         faults.stop()
         groups = group_near_duplicates(decoded.thumbnails)
         table["split"] = choose_split(table, self.fold, self.n_folds, self.split_seed, groups)

@@ -23,6 +23,7 @@ NOT_IDENTITY = (
     "data.images",
     "data.masks",
     "data.num_workers",
+    "data.cache",
     "attribution.batch_limit",
     "attribution.keep_maps",
     "trainer.accelerator",
