@@ -2,12 +2,13 @@ import pytest
 import pytorch_grad_cam
 import torch
 from torch.nn import functional
-from torchcam import methods as torchcam
 
 from tests.attribution.cams import CASES, SIZE, Case, Small
 from tests.attribution.networks import images_and_targets, relative_error
 from xairank.attribution import Cost, ScoreCAM, explain
 from xairank.models.adapt import adapt
+
+torchcam = pytest.importorskip("torchcam.methods", reason="needs Python 3.11")
 
 
 def by_the_paper(case, chosen=None):

@@ -13,7 +13,6 @@ from PIL import Image
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch.nn.functional import interpolate
-from torchcam.methods import GradCAM as TorchCam
 from zennit.attribution import Gradient
 from zennit.composites import EpsilonAlpha2Beta1
 from zennit.torchvision import ResNetCanonizer
@@ -25,6 +24,7 @@ from xairank.data.map_files import resize_map
 from xairank.errors import UserError
 from xairank.evaluation import topk_overlap
 
+TorchCam = pytest.importorskip("torchcam.methods", reason="needs Python 3.11").GradCAM
 SIZE, LAYER = 64, "layer2"
 SIGNS = {"as_is": lambda maps: maps, "abs": np.abs, "positive": lambda maps: np.maximum(maps, 0)}
 COARSE, SIGNED = ("captum_gradcam", "torchcam_gradcam"), ("captum_gradcam", "zennit_lrp", "quantus_ig")
