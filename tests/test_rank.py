@@ -4,34 +4,23 @@ import importlib
 import json
 import sys
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
 import yaml
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
 import xairank
 from tests.bad_inputs import NETS, write_network
 from tests.conftest import write_category
 from tests.training import QUICK as TRAIN
 from tests.training import command
-from xairank.config import CONFIGURATION, flatten, require_keys, validate
 from xairank.errors import UserError
-from xairank.hydra_command import _arguments
-from xairank.rules import RANK_RULES
 from xairank.runs.sweep import read_sweep
 from xairank.tables.collection import make_tables
 
 rank = importlib.import_module("xairank.rank")
 DATA = ["data.root=data", "data.category=nuts", "data.image_size=48"]
 NETWORK = ["name=test", *DATA, "device=cpu", "model=python", "model.factory=nets:build", "model.weights=net.pth"]
-
-
-def composed(*overrides):
-    with initialize_config_dir(str(CONFIGURATION.resolve()), version_base="1.3"):
-        return OmegaConf.to_container(compose("rank", list(overrides)), resolve=True)
 
 
 @pytest.fixture
@@ -52,67 +41,6 @@ def run(place, monkeypatch, capsys):
 
 def runs_of(place, name="test"):
     return sorted(path.parent for path in (place / "multirun" / name).glob("*/run.json"))
-
-
-# ----------------------------------------------------------------- configuration
-
-
-def test_every_key_has_a_rule_and_every_rule_a_key():
-    config = composed("data=synthetic", "model=timm")
-    require_keys(config)
-    assert set(flatten(config)) == set(RANK_RULES) - {"data.synthetic"}
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        *(("model.source", value) for value in ("keras", 3)),
-        *((f"model.{key}", value) for key in ("name", "weights", "factory", "path", "layer") for value in ("", 3)),
-        *(("model.arguments", value) for value in (None, "a=1")),
-        *(("model.classes", value) for value in ([], ["a", "a"], 3, "")),
-        *((key, value) for key in ("model.mean", "model.std") for value in ([1], ["a", "b", "c"], "imagenet")),
-        ("model.std", [0, 1, 1]),
-        *(("device", value) for value in ("gpu", "cuda:x", None)),
-        *(("maps", value) for value in ("", 3)),
-        *(("maps_sign", value) for value in ("as is", True)),
-        *(("predictions", value) for value in ("", 3)),
-        *(("data.fold", value) for value in (-1, 1.5)),
-    ],
-)
-def test_an_impossible_value_is_named_with_what_is_allowed(key, value):
-    config = composed("model=timm")
-    *groups, name = key.split(".")
-    place = config
-    for group in groups:
-        place = place[group]
-    place[name] = value
-    with pytest.raises(UserError, match=rf"^{key}=.* is not allowed: expected "):
-        validate(config)
-
-
-@pytest.mark.parametrize(
-    ("typed", "read"),
-    [
-        ("model.path=multirun/paper/seed=42", 'model.path="multirun/paper/seed=42"'),
-        ("model.path=a/seed=1,a/seed=2", 'model.path="a/seed=1","a/seed=2"'),
-        ("model.weights=my net.pth", 'model.weights="my net.pth"'),
-        ("model.path='a/seed=1'", "model.path='a/seed=1'"),
-        ("model.path=a/b", "model.path=a/b"),
-        ("maps=${name}", "maps=${name}"),
-        ("model.beta=0", "model.beta=0"),
-    ],
-)
-def test_paths_may_be_typed_as_they_are(typed, read):
-    assert _arguments([typed]) == [read]
-
-
-def test_a_path_with_a_comma_that_exists_is_one_path(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "a=0,seed=1").mkdir()
-    assert _arguments(["model.path=a=0,seed=1"]) == ['model.path="a=0,seed=1"']
-
-
-# ----------------------------------------------------------------- networks
 
 
 def test_a_network_is_ranked_and_leaves_a_complete_run(run, place):
@@ -253,9 +181,6 @@ def difference():
 """
 
 
-# ----------------------------------------------------------------- a run of training
-
-
 def test_a_run_brings_its_data_view_methods_and_seed(place, run, monkeypatch, capsys):
     assert command(monkeypatch, capsys, *TRAIN, "trainer.max_epochs=1", "seed=7")[0] == 0
     (trained,) = runs_of(place)
@@ -271,69 +196,6 @@ def test_a_run_brings_its_data_view_methods_and_seed(place, run, monkeypatch, ca
     config = yaml.safe_load((other / "config.yaml").read_text())
     assert (config["seed"], config["data"]["fold"], config["data"]["category"]) == (3, 1, "nuts")
     assert config["data"]["image_size"] == before["data"]["image_size"]
-
-
-# ----------------------------------------------------------------- maps
-
-
-def test_maps_of_two_methods_are_ranked_by_their_overlap(run, place):
-    for method in ("good", "bad"):
-        for label in ("crack", "hole"):
-            (place / "maps" / method / label).mkdir(parents=True)
-            for n in range(8):
-                mask = np.asarray(_image(place / f"data/nuts/ground_truth/{label}/{n:03}_mask.png")) > 0
-                np.save(place / "maps" / method / label / f"{n:03}.npy", mask if method == "good" else ~mask)
-    status, out, err = run("name=maps", *DATA, "maps=maps", "attribution.ladder=true")
-    assert status == 0, err
-    assert "what the model predicted is not known, so every defect counts" in out
-    assert "Balanced accuracy" not in out
-    (folder,) = runs_of(place, "maps")
-    scores = pd.read_parquet(folder / "scores.parquet").groupby("method")["topk_overlap"].agg(["min", "max", "size"])
-    assert scores.loc["good"].tolist() == [1, 1, 16]
-    assert scores.loc["bad"].tolist() == [0, 0, 16]
-    assert pd.read_parquet(folder / "scores.parquet")["probability"].isna().all()
-    blurred = pd.read_parquet(folder / "variants.parquet").groupby(["method", "level"])["topk_overlap"].mean()
-    assert blurred.loc["good"].is_monotonic_decreasing
-    assert set(blurred.index.get_level_values("level")) == {2, 4, 8, 16, 32}
-    assert set(blurred.index.get_level_values("method")) == {"good", "bad", "random", "center", "edges", "constant"}
-
-
-def test_maps_alone_cannot_be_checked_by_random_weights(run, place):
-    (place / "maps" / "mine").mkdir(parents=True)
-    status, _, err = run("name=maps", *DATA, "maps=maps", "attribution.randomise=true")
-    assert status == 2
-    assert "attribution.randomise=true: needs the network, and maps= ranks maps alone" in err
-
-
-def _image(path):
-    from PIL import Image
-
-    return Image.open(path)
-
-
-def test_maps_of_what_was_misclassified_may_be_there_and_are_not_ranked(run, place):
-    rows = ["image,predicted,probability"]
-    for label in ("crack", "hole"):
-        (place / "maps" / "mine" / label).mkdir(parents=True)
-        for n in range(8):
-            np.save(place / "maps" / "mine" / label / f"{n:03}.npy", np.random.default_rng(n).random((6, 6)))
-            rows.append(f"{label}/{n:03},{'crack' if n < 6 else 'good'},0.{n}")
-    rows += [
-        f"{path.relative_to(place / 'data/nuts').with_suffix('')},good," for path in place.glob("data/nuts/*/good/*")
-    ]
-    (place / "predictions.csv").write_text("\n".join(rows))
-    status, out, err = run("name=maps", *DATA, "maps=maps", "predictions=predictions.csv")
-    assert status == 0, err
-    assert "maps of mine are resized bilinearly from 6 x 6 to 48 x 48 pixels" in out
-    (folder,) = runs_of(place, "maps")
-    scores, excluded = pd.read_parquet(folder / "scores.parquet"), pd.read_csv(folder / "excluded.csv")
-    scores = scores[scores["method"] == "mine"]
-    assert scores["sample"].tolist() == [f"crack/{n:03}" for n in range(6)]
-    assert scores["probability"].tolist() == [n / 10 for n in range(6)]
-    assert excluded["reason"].value_counts().to_dict() == {"good": 10, "misclassified": 10}
-
-
-# ----------------------------------------------------------------- the function of the same name
 
 
 def test_the_module_that_is_the_command_can_be_called_as_the_function(place):
