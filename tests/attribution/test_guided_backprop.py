@@ -9,7 +9,7 @@ from torch.nn import functional
 import xairank
 from tests.attribution.networks import images_and_targets, network, relative_error
 from tests.attribution.small_networks import Functional, relu_network
-from xairank.attribution import GuidedBackprop, Saliency, freeze
+from xairank.attribution import GuidedBackprop, Saliency, explain, freeze
 
 
 def captum_maps(model, images, targets):
@@ -68,6 +68,21 @@ def test_a_frozen_network_with_gradients_of_its_own_keeps_the_rule(name):
     expected = Saliency()(written_out, images, targets)
     assert relative_error(Saliency()(model, images, targets), expected) > 0.1
     assert relative_error(GuidedBackprop()(freeze(model, images), images, targets), expected) < 1e-4
+
+
+def test_alone_it_takes_one_forward_and_one_backward_pass():
+    model, (images, targets) = network("resnet18"), images_and_targets(3)
+    calls, costs = [], {}
+    handle = model.conv1.register_forward_hook(lambda module, inputs, output: calls.append(len(inputs[0])))
+    try:
+        explain({"guided": GuidedBackprop()}, model, images, targets, costs=costs)
+        assert (sum(calls), costs["guided"].passes) == (3, 6)
+        explain({"guided": GuidedBackprop()}, model, images, None, costs=costs)  # which predicts the targets
+        assert (sum(calls), costs["guided"].passes) == (9, 15)
+    finally:
+        handle.remove()
+    with pytest.raises(ValueError, match="expected class indices from 0 to 4"):
+        GuidedBackprop()(model, images, targets + 5)
 
 
 def test_nothing_is_left_behind():

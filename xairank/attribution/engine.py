@@ -39,6 +39,7 @@ class AttributionMethod(ABC):
         color: Its colour in figures, ``#rrggbb``; empty for any that is free.
         diagnostics: The numbers an image that :meth:`attribute` reports, with what each is, and its unit, in words.
         uses_input_gradients: Whether it asks the forward pass for ``input_gradients``, which are cheaper when foreseen.
+        needs_prediction: Whether it reads what the forward pass gives, or the gradients at the image.
         needs_feature_map: Whether it reads the feature map, which some networks have none of.
         needs_decoder: Whether it reads the predicted mask, which only multitask models have.
         control: Of a control, :data:`xairank.schema.NO_EVIDENCE` or ``OWN_EVIDENCE``; empty of a method, which may win.
@@ -51,6 +52,7 @@ class AttributionMethod(ABC):
     color: ClassVar[str] = ""
     diagnostics: ClassVar[Mapping[str, str]] = {}
     uses_input_gradients: ClassVar[bool] = False
+    needs_prediction: ClassVar[bool] = True
     needs_feature_map: ClassVar[bool] = False
     needs_decoder: ClassVar[bool] = False
     control: ClassVar[str] = ""
@@ -181,8 +183,17 @@ def _explain_score(
     """The explanations of methods that explain the same score, from one pass; what each cost goes to ``costs``."""
     watch, shared = Stopwatch(images.device), Cost()
     input_gradients = any(_uses_input_gradients(method) for method in methods.values())
+    predicts = {name: targets is None or _needs_prediction(method) for name, method in methods.items()}
     with watch.added_to(shared):
-        forward = ForwardPass(model, images, targets, batch_limit, input_gradients=input_gradients, score=SCORES[score])
+        forward = ForwardPass(
+            model,
+            images,
+            targets,
+            batch_limit,
+            input_gradients=input_gradients,
+            score=SCORES[score],
+            predict=any(predicts.values()),
+        )
     explanations = {}
     for name, method in methods.items():
         check_feature_map(name, method, forward)
@@ -198,13 +209,18 @@ def _explain_score(
         for what, values in (*forward.computed(), ("the map", maps)):
             check_finite(name, what, values)
         explanations[name] = maps, diagnostics
-        alone = len(images) * (1 + _uses_input_gradients(method))
-        costs[name] = Cost(len(images), alone + forward.passes - before, shared.seconds + own.seconds)
+        alone = len(images) * (predicts[name] + _uses_input_gradients(method))
+        seconds = own.seconds + shared.seconds * predicts[name]
+        costs[name] = Cost(len(images), alone + forward.passes - before, seconds)
     return explanations
 
 
 def _score(method: Method) -> str:
     return getattr(method, "score", "logit")
+
+
+def _needs_prediction(method: Method) -> bool:
+    return bool(getattr(method, "needs_prediction", True))
 
 
 def _uses_input_gradients(method: Method) -> bool:

@@ -27,6 +27,8 @@ class ForwardPass:
         input_gradients: Whether a method will ask for them. They cost least here, and nothing of the forward pass is
             kept for them; without this they take a forward pass of their own.
         score: What is explained, see :mod:`xairank.attribution.score`.
+        predict: Whether the images are sent through now. Without it there are neither features nor logits nor scores,
+            for methods that want none of them; the targets are to be given.
 
     Attributes:
         images: (B, C, H, W).
@@ -52,32 +54,41 @@ class ForwardPass:
         *,
         input_gradients: bool = False,
         score: Score = logit,
+        predict: bool = True,
     ) -> None:
         self.model = model
         self.batch_limit = batch_limit
         self.images = images
         self.score = score
-        self.passes = len(images)
+        self.passes = 0
         self._layers: dict[str | int, ForwardPass] = {}
         # Three graphs, cut where methods need gradients: images - prefix - features - logits.
         self._images = images.detach().requires_grad_()
         self._prefix_output = self.forward_prefix(self._images)
         self.prefix = self._prefix_output.detach()
+        if predict or targets is None:
+            self._predict(targets, input_gradients=input_gradients)
+        else:
+            self.targets = targets
+
+    def _predict(self, targets: Tensor | None, *, input_gradients: bool) -> None:
+        """The one forward pass of all methods, and what is cheapest along with it."""
+        self.passes += len(self.images)
         prefix = self.prefix.detach().requires_grad_()
         with torch.set_grad_enabled(input_gradients):
             outputs = self.forward_rest(prefix)
         # What crosses the cut: the feature map, and whatever else the head needs, see Model.
         self._parts = [part.detach().requires_grad_() if _is_floating(part) else part for part in outputs]
         self.features = self._parts[0].detach()
-        logits = model.forward_head(*map(_copied, self._parts))
+        logits = self.model.forward_head(*map(_copied, self._parts))
         self.logits = logits.detach()
         self.targets = self.logits.argmax(dim=1) if targets is None else targets
         _check_targets(self.targets, self.logits.shape[1])
-        self._scores = score(logits, self.targets)
+        self._scores = self.score(logits, self.targets)
         self.scores = self._scores.detach()
         if input_gradients:
             self.input_gradients = self.to_input(self._through(outputs, prefix))
-            self.passes += len(images)
+            self.passes += len(self.images)
 
     @property
     def network(self) -> Model:
@@ -144,9 +155,10 @@ class ForwardPass:
         Images do not influence one another in evaluation mode, so the gradient of the sum is each one's own.
         """
         prefix = prefix.detach().requires_grad_()
-        scores = self.score(self.model.forward_head(*self.forward_rest(prefix)), targets)
+        logits = self.model.forward_head(*self.forward_rest(prefix))
+        _check_targets(targets, logits.shape[1])
         self.passes += 2 * len(prefix)
-        return torch.autograd.grad(scores.sum(), prefix)[0]
+        return torch.autograd.grad(self.score(logits, targets).sum(), prefix)[0]
 
     def scores_at(self, prefix: Tensor, targets: Tensor) -> Tensor:
         """Scores (B,) at other outputs of the prefix (B, c, y, x), at most ``batch_limit`` of them."""
@@ -169,8 +181,9 @@ class ForwardPass:
 
     def computed(self) -> Iterator[tuple[str, Tensor]]:
         """What has been computed so far, with its name in words; each (B, ...)."""
-        yield "the feature map", self.features
-        yield "the logits", self.logits
+        if "logits" in self.__dict__:
+            yield "the feature map", self.features
+            yield "the logits", self.logits
         if "_part_gradients" in self.__dict__:
             yield "the gradient at the feature map", self.feature_gradients
         if "input_gradients" in self.__dict__:

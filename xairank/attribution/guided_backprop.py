@@ -26,10 +26,11 @@ class GuidedBackprop(AttributionMethod):
     It is known to fail the randomisation check: its maps hardly change when the weights do, as it reconstructs the
     image's edges rather than what the model decides (Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018;
     Nie et al., ICML 2018). It is here because people use it; compare it with the control ``edges``. Cost: 2 forward
-    passes an image beyond the prediction.
+    passes an image.
     """
 
     label = "Guided backpropagation"
+    needs_prediction = False
 
     def obstacle(self, model: Model) -> str:
         """Why the method cannot explain a model: its activation functions are hidden in compiled code."""
