@@ -8,7 +8,7 @@ ARGS   ?=
 SEEDS  := 42,43,44,45,46,47,48,49,50,51
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format paper tables figures report dashboard docs docs-serve bench bench-adapted bench-methods bench-training bench-tables clean
+.PHONY: help setup demo test test-all lint format paper tables figures report dashboard docs docs-serve bench bench-adapted bench-methods gpu-check bench-training bench-tables clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ bench-adapted: $(READY) ## Time an adapted torchvision network beside timm's of 
 
 bench-methods: $(READY) ## Time the further methods beside Captum, torch-cam and pytorch-grad-cam; ARGS=--help
 	$(BIN)/python -m benchmarks.methods $(ARGS)
+
+gpu-check: $(READY) ## What only a GPU shows, in at most 9 minutes: benchmarks/results/gpu-check.md
+	$(BIN)/python -m benchmarks.gpu_check $(ARGS)
 
 bench-training: $(READY) ## Time a training epoch beside a plain PyTorch loop
 	$(BIN)/python -m benchmarks.training $(ARGS)
