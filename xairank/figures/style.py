@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
 
+from xairank.figures.slim import slim_svg
 from xairank.files import atomic
 from xairank.schema import SPLITS, MethodFacts, MetricFacts
 
@@ -56,7 +57,7 @@ _COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#777777", "#56B4E9", "#D
 _MARGIN = 0.03  # of an axis, beyond the limits of a metric
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (3, 3)), (0, (1, 3)))
-_HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "||||", "----", "oooo")
+_HATCHES = ("", "////", "...", "xxxx", "\\\\\\\\", "||||", "----", "ooo")
 
 
 @dataclass(frozen=True)
@@ -152,4 +153,6 @@ def save(figure: Figure, path: Path, formats: Sequence[str]) -> list[Path]:
         for file, suffix in zip(files, formats, strict=True):
             with atomic(file) as temporary:
                 figure.savefig(temporary, format=suffix, metadata=undated[suffix])
+                if suffix == "svg":
+                    temporary.write_text(slim_svg(temporary.read_text(encoding="utf-8")), encoding="utf-8")
     return files
