@@ -80,6 +80,14 @@ def test_the_keyboard_sorts_words_and_what_has_no_number_stands_last(opened):
         assert missing == sorted(missing)
 
 
+def test_a_method_s_name_stays_in_view_while_its_numbers_are_scrolled(opened):
+    page, *_ = opened(viewport={"width": 400, "height": 900})
+    page.locator("#table-ranking .scroll").evaluate("(one) => { one.scrollLeft = one.scrollWidth; }")
+    for row in page.locator("#table-ranking tbody tr").all():
+        assert row.locator("td").first.bounding_box()["x"] < 0
+        assert row.locator("th").bounding_box()["x"] >= 0
+
+
 def test_published_values_stay_beneath_ours(opened):
     page, *_ = opened()
     page.locator("#table-win_rate_test thead th", has_text="Saliency").get_by_role("button").click()
@@ -164,10 +172,14 @@ def test_the_first_tab_leads_to_the_answer_and_every_control_can_be_reached(open
     assert unreachable == 0
 
 
-def test_on_paper_there_are_no_controls_and_nothing_is_folded(opened):
+def test_on_paper_there_are_no_controls_and_nothing_is_folded_and_it_says_what_is_left_out(opened):
     page, *_ = opened()
+    left_out = page.locator("#gallery .paper")
+    assert left_out.is_hidden()
+    n_images = page.evaluate("xairankGalleryData.images.length")
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert page.locator("nav:visible, .take:visible").count() == 0
+    assert page.locator("nav:visible, .take:visible, .gallery-controls:visible, .gallery-card:visible").count() == 0
+    assert left_out.inner_text().startswith(f"Left out on paper: {n_images} images ")
     assert page.locator("details:not([open])").count() == 0
     assert re.match(rb"%PDF", page.pdf())

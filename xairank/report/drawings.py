@@ -112,7 +112,7 @@ def _keep_first(figures: Figures, answers: Sequence[Answer]) -> list[str]:
     return (
         [
             f"Left out {count(len(others), 'drawing')} of Figure 6, of other methods than the first {_FIRST} of each "
-            "set; python -m xairank.figures draws them"
+            "set; the gallery shows every image, and python -m xairank.figures draws them"
         ]
         if others
         else []
