@@ -8,7 +8,19 @@ import pytest
 import xairank
 
 PACKAGE = Path(xairank.__file__).parent
-GROUND = {"schema", "config", "console", "errors", "files", "names", "download", "progress", "rules", "tensors"}
+GROUND = {
+    "schema",
+    "config",
+    "console",
+    "errors",
+    "files",
+    "names",
+    "download",
+    "progress",
+    "rules",
+    "stopping",
+    "tensors",
+}
 PEERS = ("data", "models", "attribution", "evaluation", "ranking", "runs", "explanations")
 NO_TORCH = ("ranking", "tables", "figures", "report", "runs", "explanations")
 

@@ -24,6 +24,7 @@ from rich.progress import (
 from xairank.config import unknown_key
 from xairank.errors import UserError
 from xairank.progress import Monitor, Track
+from xairank.stopping import stoppable, stopped
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,29 +48,33 @@ def file_error(error: OSError) -> UserError:
 
 
 def command(main: Callable[P, None]) -> Callable[P, None]:
-    """Makes a command of ``main``: a user's mistake becomes one line and exit status 2, and so does Ctrl-C (130)."""
+    """Makes a command of ``main``: a user's mistake becomes one line and exit status 2.
+
+    So does what asks it to end: Ctrl-C (status 130), SIGTERM (143), SIGUSR1 (138), SIGUSR2 (140).
+    """
 
     @functools.wraps(main)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
+        with stoppable():
             try:
-                main(*args, **kwargs)
-            finally:
-                sys.stdout.flush()  # so that a closed pipe, as of `--help | head`, is met here
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more as it ends
-            sys.exit(141)  # as a shell reports a program that SIGPIPE ended
-        except UserError as error:
-            print_error(error)
-            sys.exit(2)
-        except OSError as error:
-            if error.filename is None:
-                raise
-            print_error(file_error(error))
-            sys.exit(2)
-        except KeyboardInterrupt:
-            print("xairank: stopped; run the same command again to resume", file=sys.stderr, flush=True)
-            sys.exit(130)
+                try:
+                    main(*args, **kwargs)
+                finally:
+                    sys.stdout.flush()  # so that a closed pipe, as of `--help | head`, is met here
+            except BrokenPipeError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more as it ends
+                sys.exit(141)  # as a shell reports a program that SIGPIPE ended
+            except UserError as error:
+                print_error(error)
+                sys.exit(2)
+            except OSError as error:
+                if error.filename is None:
+                    raise
+                print_error(file_error(error))
+                sys.exit(2)
+            except KeyboardInterrupt as error:
+                print(stopped(error).line(), file=sys.stderr, flush=True)
+                sys.exit(stopped(error).status)
 
     return run
 

@@ -9,6 +9,7 @@ from xairank.config import CONFIGURATION
 from xairank.console import command
 from xairank.errors import UserError
 from xairank.hydra_command import run_command
+from xairank.stopping import stopped
 
 _mistakes: list[UserError] = []
 
@@ -26,9 +27,9 @@ def main() -> None:
     """Explains images."""
     try:
         run_command(_job, "explain", _mistakes)
-    except KeyboardInterrupt:
-        print("xairank: stopped; nothing was written", file=sys.stderr, flush=True)
-        sys.exit(130)
+    except KeyboardInterrupt as error:
+        print(stopped(error).line("nothing was written"), file=sys.stderr, flush=True)
+        sys.exit(stopped(error).status)
 
 
 if __name__ == "__main__":

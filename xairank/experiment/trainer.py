@@ -61,6 +61,8 @@ def create_trainer(config: Config, callbacks: list[pl.Callback], *, logger: bool
             **{"log_every_n_steps": 1, **({"strategy": "ddp_spawn"} if several else {}), **options},
             callbacks=callbacks,
             # A run is one job of a cluster, which it need not know of: Lightning would take its tasks for its own.
+            # On Slurm, Lightning would write another checkpoint, into the working folder, queue the job again by
+            # itself, and start the next run, of another seed, from that checkpoint.
             plugins=[AtomicCheckpointIO(), LightningEnvironment()],
             logger=chosen,
             enable_checkpointing=bool(callbacks),
@@ -150,8 +152,10 @@ def fit(
         if "deterministic" in str(error):
             raise _not_deterministic(error) from None
         raise
-    except SystemExit:  # what Lightning makes of Ctrl-C
-        raise KeyboardInterrupt from None
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # which Lightning has made an end of the program
+            raise error.__context__ from None
+        raise
     data.trainer = None  # the data goes on to the processes that explain, and a trainer cannot
 
 
