@@ -51,6 +51,8 @@ class Job:
                 return ""
         except UserError as error:
             return str(error)
+        if busy := self.folder.busy():
+            return busy
         if self.folder.failure.is_file():
             report = self.folder.failure.read_text(encoding="utf-8").strip().splitlines()
             return report[-1] if report else "failed"

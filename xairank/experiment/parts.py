@@ -23,7 +23,7 @@ class Parts:
     """
 
     def __init__(self, folder: RunFolder, model: str, *, with_maps: bool) -> None:
-        self._place = folder.path / "explained"
+        self._place = folder.parts
         self._folder = self._place / model[:16]
         found = self._tables()
         if not found or (with_maps and not all(path.with_suffix(".npz").is_file() for path in found)):

@@ -60,14 +60,30 @@ def run(folder: RunFolder) -> bool:
     Raises:
         UserError: A value, a file or a folder that only the user can fix.
     """
+    folder.check_owner()
+    if folder.complete and is_ranked_only(folder.config) and folder.weights is None:
+        _check_network(folder)
+    if not _is_done(folder):
+        with folder.held():
+            return _run_alone(folder)
+    folder.tidy()
+    print_line(f"{folder.path}: complete, skipped")
+    return False
+
+
+def _is_done(folder: RunFolder) -> bool:
+    """Whether a run is complete, with the maps where they are wanted."""
+    return folder.complete and (folder.maps.is_file() or not folder.config["attribution"]["keep_maps"])
+
+
+def _run_alone(folder: RunFolder) -> bool:
+    """What :func:`run` does in a folder that no other process writes."""
     if folder.begun:
         folder.claim()
-    complete = folder.complete
-    if complete and is_ranked_only(folder.config) and folder.weights is None:
-        _check_network(folder)
-    if complete and (folder.maps.is_file() or not folder.config["attribution"]["keep_maps"]):
+    if _is_done(folder):  # by another process, just now
         print_line(f"{folder.path}: complete, skipped")
         return False
+    complete = folder.complete
     from xairank.experiment.preflight import check_run
 
     check_run(folder.config, folder.path)

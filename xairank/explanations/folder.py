@@ -18,6 +18,7 @@ from PIL import Image
 from xairank.errors import UserError
 from xairank.explanations.overlay import picture
 from xairank.files import remove_leftovers, temporary_beside
+from xairank.locking import held
 
 MANIFEST = "manifest.json"
 _PARTS = ("overlays", "maps", "npz", "predictions.csv")  # the manifest comes last
@@ -131,12 +132,13 @@ def writing(place: Path) -> Iterator[ExplanationFolder]:
     place.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(place.parent)
     temporary = temporary_beside(place)
-    temporary.mkdir()
-    try:
-        yield ExplanationFolder(temporary)
-        _move(temporary, place)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with held(place.with_name(f".{place.name}.lock"), place):
+        temporary.mkdir()
+        try:
+            yield ExplanationFolder(temporary)
+            _move(temporary, place)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _move(temporary: Path, place: Path) -> None:

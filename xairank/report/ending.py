@@ -4,10 +4,13 @@ from functools import partial
 from pathlib import Path
 
 from xairank.console import print_line, tracker
+from xairank.locking import held
 from xairank.report.gallery import write_gallery
 from xairank.report.page import write_report
 from xairank.runs.sweep import read_sweep
 from xairank.tables.collection import NOTHING_RANKED, make_results
+
+_OTHER_REPORT = 300.0  # seconds
 
 
 def report_sweep(folder: Path) -> Path:
@@ -25,7 +28,9 @@ def report_sweep(folder: Path) -> Path:
     sweep = read_sweep(folder)
     results = make_results(sweep)
     gather = partial(write_gallery, track=tracker("Gathering maps"))
-    page = write_report(sweep, results, folder / "report", tracker("Drawing"), gather)
+    place = folder / "report"
+    with held(folder / ".report.lock", place, wait=_OTHER_REPORT):  # two processes of a sweep may end together
+        page = write_report(sweep, results, place, tracker("Drawing"), gather)
     for line in results.headlines or [NOTHING_RANKED]:
         print_line(line)
     print_line(f"Report: {page}")

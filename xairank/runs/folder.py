@@ -5,8 +5,9 @@ A folder holds one identity for ever; ``run.json`` with ``"status": "complete"``
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import yaml
 
 from xairank.errors import UserError
 from xairank.files import atomic, remove_leftovers, write_text
+from xairank.locking import busy, held
 from xairank.runs.identity import determining, identity
 
 FORMAT = 2
@@ -44,6 +46,11 @@ class RunFolder:
     def maps(self) -> Path:
         """The maps, if they are kept."""
         return self.path / "maps.npz"
+
+    @property
+    def parts(self) -> Path:
+        """What is explained so far; not there when all is."""
+        return self.path / "explained"
 
     @property
     def failure(self) -> Path:
@@ -88,9 +95,7 @@ class RunFolder:
         if self.begun:
             self.check_owner()
             self._check_data(data)
-            for folder in (self.path, self.checkpoint.parent):
-                remove_leftovers(folder)
-            self.failure.unlink(missing_ok=True)
+            self._remove_leftovers()
             return
         try:
             write_text(
@@ -100,9 +105,36 @@ class RunFolder:
         except OSError as error:
             raise UserError(f"{self.path}: cannot write the run folder ({error.strerror}); free the place") from None
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps other processes out of the folder until the block ends; a folder that is empty then is gone.
+
+        Raises:
+            UserError: Another process writes it, or nothing can be written.
+        """
+        new = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        try:
+            with held(self._lock, self.path):
+                yield
+        finally:
+            with suppress(OSError):  # the first that is not empty
+                for folder in new:
+                    folder.rmdir()
+
+    def busy(self) -> str:
+        """Which other process writes the folder, in a line for the user; an empty text where none does."""
+        return busy(self._lock, self.path)
+
+    def tidy(self) -> None:
+        """Removes what an attempt that was killed left in a complete folder, where it can be removed."""
+        if any(self.path.glob(".*")) or self.parts.exists() or self.failure.exists():
+            with suppress(UserError, OSError), self.held():
+                shutil.rmtree(self.parts, ignore_errors=True)
+                self._remove_leftovers()
+
     def fail(self, report: str) -> None:
-        """Writes ``error.txt``, unless the folder belongs to another configuration; the next attempt removes it."""
-        with suppress(UserError, OSError):
+        """Writes ``error.txt``, where the folder is of this configuration and process; the next attempt removes it."""
+        with suppress(UserError, OSError), self.held():
             self.claim()
             write_text(self.failure, report.rstrip() + "\n")
 
@@ -132,6 +164,15 @@ class RunFolder:
 
     def _begun(self) -> dict[str, Any]:
         return {"identity": self.identity, "weights": self.weights}
+
+    @property
+    def _lock(self) -> Path:
+        return self.path / ".lock"
+
+    def _remove_leftovers(self) -> None:
+        for folder in (self.path, self.checkpoint.parent):
+            remove_leftovers(folder)
+        self.failure.unlink(missing_ok=True)
 
     @property
     def _origin(self) -> Path:
