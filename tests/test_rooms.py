@@ -14,6 +14,7 @@ GROUND = {
     "console",
     "errors",
     "files",
+    "locking",
     "names",
     "download",
     "progress",
