@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
 
 from tests.conftest import write_category
 from tests.training import QUICK
+from xairank.config import CONFIGURATION
 from xairank.errors import UserError
-from xairank.experiment.jobs import Job, check_jobs, plan
+from xairank.experiment.jobs import Composer, Job, check_jobs, plan
 from xairank.runs.folder import RunFolder
 
 TESTS = Path(__file__).parents[1]
@@ -41,6 +43,24 @@ def test_jobs_are_those_that_hydra_makes(place):
 def test_a_seed_that_another_key_refers_to_is_filled_in(place):
     jobs = plan([*QUICK, "seed=1,2", "data.split_seed=${seed}"])
     assert [job.folder.config["data"]["split_seed"] for job in jobs] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["model.beta=0.5", "data=synthetic", "data.image_size=64", "model.beta=2"],
+        ["attribution=extended", "~attribution.methods.saliency", "+attribution.methods.gradcam.smooth=4"],
+        ["data.synthetic={good:3,defects:{hole:2}}", "++trainer.max_time=00:01:00:00", "seed=7", "data=synthetic"],
+        ["experiment=demo", "trainer.max_epochs=1", "model.encoder_weights=null"],
+        ["data.split_seed=${seed}", "seed=3"],
+    ],
+)
+def test_configurations_are_those_that_hydra_composes(overrides):
+    with initialize_config_dir(str(CONFIGURATION), version_base="1.3"):
+        expected = compose("train", overrides)
+        composer = Composer("train", [])
+        composer.compose(["seed=1", *[text for text in overrides if "=" in text and "seed" not in text]])
+        assert composer.compose(overrides) == expected
 
 
 def test_two_configurations_in_one_folder_are_refused(place, tmp_path):

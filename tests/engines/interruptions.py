@@ -1,0 +1,19 @@
+"""How jobs are interrupted, once each: that of seed 1 is killed; on Slurm, others are preempted or out of time."""
+
+import os
+import signal
+import subprocess
+
+
+def interrupt(seed: int) -> None:
+    """Kills seed 1. On Slurm, seed 2 is preempted, and seed 3 told that its time is nearly over; both are requeued."""
+    if seed == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "SLURM_JOB_ID" not in os.environ:
+        return
+    if seed == 2:
+        subprocess.run(["scontrol", "requeue", os.environ["SLURM_JOB_ID"]], check=True)
+        while True:  # until Slurm ends it
+            signal.pause()
+    if seed == 3:
+        os.kill(os.getpid(), signal.SIGUSR2)
