@@ -33,6 +33,11 @@ def test_trapezoid_of_one_point_is_an_error():
         RULES["trapezoid"](1)
 
 
+def test_more_gauss_legendre_points_than_memory_allows_is_an_error():
+    with pytest.raises(ValueError, match="n_steps=100000: gauss_legendre takes at most 4096 points; set rule=midpoint"):
+        RULES["gauss_legendre"](100_000)
+
+
 @pytest.mark.parametrize("baseline", BASELINES.values(), ids=BASELINES.keys())
 def test_baselines_have_the_images_shape(baseline):
     images = torch.rand(2, 3, 5, 7, dtype=torch.float64)

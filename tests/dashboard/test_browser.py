@@ -188,9 +188,10 @@ def test_two_people_wait_for_each_other_and_stopping_lets_the_next_begin(person,
     first, second = person(), person()
     give_image(first, place / HOLE)
     give_image(second, place / "data/nuts/test/crack/001.png")
-    first.get_by_label("Options of").select_option("Integrated gradients")
-    first.get_by_label("Rule").select_option("midpoint")
-    first.get_by_label("Steps").fill("1000000")
+    first.get_by_label("Integrated gradients", exact=True).uncheck()
+    first.get_by_label("SmoothGrad", exact=True).check()
+    first.get_by_label("Options of").select_option("SmoothGrad")
+    first.get_by_label("Samples").fill("10000")  # the most that a page takes
     explain(first)
     first.get_by_role("row", name="Saliency").wait_for()
     explain(second)

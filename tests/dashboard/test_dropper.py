@@ -59,3 +59,10 @@ def test_a_file_replaces_another_that_is_on_its_way(dropper, taken):
     dropper._handle_msg(part("b.png", 0, 1, b"efgh"))
     dropper._handle_msg(part("a.png", 1, 2, b"ijkl"))
     assert taken == [Upload("b.png", b"efgh")]
+
+
+@pytest.mark.parametrize("data", [10**12, [1, 2], "abcd", None])
+def test_what_is_no_part_of_a_file_is_not_made_into_one(dropper, taken, data):
+    with pytest.raises(TypeError, match="expected bytes"):
+        dropper._handle_msg(part("a.png", 0, 1, data))
+    assert taken == []

@@ -63,3 +63,35 @@ def test_what_is_shown_is_what_is_made(name):
 def test_a_wrong_value_is_told_in_the_words_of_the_method(values, reason):
     with pytest.raises(UserError, match=f"^Path: .*{reason}"):
         make_method("Path", ENTRIES["integrated_gradients"], values)
+
+
+@pytest.mark.parametrize("text", ["{_target_: builtins.open, file: made.txt, mode: w}", "${oc.env:HOME}"])
+def test_what_is_typed_is_never_a_configuration(text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "secret")
+    with pytest.raises(UserError, match="expected a whole number") as refused:
+        make_method("Path", ENTRIES["integrated_gradients"], {"n_steps": parse(text)})
+    assert "secret" not in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "most"),
+    [
+        ("integrated_gradients", {"n_steps": 100_000}, "1,000"),
+        ("rise", {"n_masks": 10**12}, "10,000"),
+        ("rise", {"cells": 10_000}, "64"),
+        ("saliency", {"smooth": 1e300}, "1,000"),
+    ],
+)
+def test_what_a_page_cannot_afford_is_refused_before_it_costs_anything(name, values, most):
+    (option,) = values
+    with pytest.raises(UserError, match=rf"^Some: {option}=\S+ is not allowed: expected at most {most} on this page$"):
+        make_method("Some", ENTRIES[name], values)
+    assert f"{next(one.most for one in options_of(ENTRIES[name]) if one.name == option):,}" == most
+
+
+def test_a_text_that_is_too_long_is_not_read():
+    assert parse("a" * 200) == "a" * 200
+    with pytest.raises(UserError, match="has 201 characters; expected at most 200"):
+        parse("a" * 201)

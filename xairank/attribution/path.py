@@ -11,10 +11,17 @@ from torchvision.transforms.functional import gaussian_blur
 Points = tuple[NDArray[np.float64], NDArray[np.float64]]
 BLUR = 1 / 16  # standard deviation of the blurred baseline, in image heights: 14 pixels of 224
 UNIFORM_DRAWS = 4
+MOST_NODES = 4096  # of Gauss and Legendre: they are found with memory that grows by the square of their number
 
 
 def gauss_legendre(n_steps: int) -> Points:
-    """Positions in (0, 1) and weights summing to one; exact for polynomials of degree 2 n - 1."""
+    """Positions in (0, 1) and weights summing to one; exact for polynomials of degree 2 n - 1.
+
+    Raises:
+        ValueError: More points than memory allows.
+    """
+    if n_steps > MOST_NODES:
+        raise ValueError(f"n_steps={n_steps}: gauss_legendre takes at most {MOST_NODES} points; set rule=midpoint")
     positions, weights = np.polynomial.legendre.leggauss(n_steps)
     return (positions + 1) / 2, weights / 2
 

@@ -88,7 +88,9 @@ input { position: absolute; inset: 0; width: 100%; opacity: 0; cursor: pointer; 
         self._parts: list[bytes] = []
 
     def _handle_msg(self, data: Mapping[str, Any]) -> None:
-        """A part of a file; the parts of one that is too large are not kept."""
+        """A part of a file; the parts of one that is too large are not kept, nor is what no browser of ours sends."""
+        if not data.get("refused") and not isinstance(data["data"], bytes | memoryview):
+            raise TypeError(f"a part of a file is {type(data['data']).__name__}, expected bytes")
         if data.get("refused") or data["part"] == 0:
             self._name, self._parts = data["name"], []
         elif data["name"] != self._name:

@@ -45,4 +45,5 @@ def _field(option: Option) -> pn.widgets.Widget:
         return pn.widgets.Select(
             label=option.label, options=list(option.choices), value=option.value, sizing_mode="stretch_width"
         )
-    return pn.widgets.TextInput(label=option.label, value=shown(option.value), sizing_mode="stretch_width")
+    label = option.label if option.most is None else f"{option.label}, at most {option.most:,}"
+    return pn.widgets.TextInput(label=label, value=shown(option.value), sizing_mode="stretch_width")

@@ -22,6 +22,10 @@ _WORDS = {
     "score": "Score that is explained",
     "layer": "Layer: its name, or a stage: 0 first, -1 last",
 }
+# A person at a page waits, and others behind: beyond these, time or memory is out of all proportion to what is gained.
+_MOST = {"n_steps": 1_000, "cells": 64, "smooth": 1_000}
+_MOST_COUNT = 10_000  # of any other number of steps, samples, masks or channels
+_LONGEST = 200  # characters of a value that is typed
 
 
 class Option(NamedTuple):
@@ -32,12 +36,14 @@ class Option(NamedTuple):
         label: In words.
         value: The entry's, or the constructor's default.
         choices: The values that are allowed; empty where they cannot be listed.
+        most: The largest number that a page takes; None for any.
     """
 
     name: str
     label: str
     value: Any
     choices: tuple[str, ...] = ()
+    most: int | None = None
 
 
 def options_of(entry: Config) -> list[Option]:
@@ -53,19 +59,31 @@ def options_of(entry: Config) -> list[Option]:
             break
     shared = inspect.signature(AttributionMethod).parameters
     ordered = [*(name for name in own if name not in shared), *(name for name in own if name in shared)]
-    return [Option(name, _words(name), entry.get(name, own[name]), _choices(kind, name, own[name])) for name in ordered]
+    return [
+        Option(name, _words(name), entry.get(name, own[name]), _choices(kind, name, own[name]), _most(name))
+        for name in ordered
+    ]
 
 
 def make_method(label: str, entry: Config, values: Config) -> AttributionMethod:
     """The method with other values for its options.
 
+    The values go to the constructor as they are: Hydra, which calls whatever function a configuration names, sees the
+    entry alone, never what somebody typed.
+
     Raises:
         UserError: A value is not allowed; names the method and the option.
     """
+    for name, value in values.items():
+        most = _most(name)
+        if most is not None and isinstance(value, int | float) and value > most:
+            raise UserError(f"{label}: {name}={value} is not allowed: expected at most {most:,} on this page")
     try:
-        method: AttributionMethod = instantiate({**entry, **values})
+        method: AttributionMethod = instantiate({**entry, "_partial_": True})(**values)
     except InstantiationException as error:
         raise UserError(f"{label}: {cause_of(error)}") from None
+    except Exception as error:  # whatever a person's own code raises
+        raise UserError(f"{label}: {' '.join(str(error).split()) or type(error).__name__}") from None
     return method
 
 
@@ -85,7 +103,12 @@ def parse(text: str) -> Any:  # noqa: ANN401
     Example:
         >>> [parse(text) for text in ("25", "1e-6", "auto", "[black, white]", " ")]
         [25, 1e-06, 'auto', ['black', 'white'], None]
+
+    Raises:
+        UserError: The text is too long.
     """
+    if len(text) > _LONGEST:
+        raise UserError(f"{text[:20]}...: has {len(text):,} characters; expected at most {_LONGEST}")
     try:
         return json.loads(text)
     except ValueError:
@@ -106,6 +129,10 @@ def shown(value: Any) -> str:  # noqa: ANN401
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(shown, value))}]"
     return "" if value is None else str(value)
+
+
+def _most(name: str) -> int | None:
+    return _MOST.get(name, _MOST_COUNT if name.startswith("n_") else None)
 
 
 def _words(name: str) -> str:
