@@ -41,7 +41,7 @@ GROUPS = {
     "attribution": (("gradients", "extended", "controls"), "Methods and controls", "train"),
     "evaluation": (("plausibility", "faithfulness", "overlap"), "Metrics", "train"),
     "trainer": (("default",), "Training", "train"),
-    "logger": (("none", "tensorboard", "wandb"), "Loggers", "train"),
+    "logger": (("none", "tensorboard", "mlflow", "wandb", "aim"), "Experiment trackers", "train"),
     "experiment": (("demo", "paper", "reference_code"), "Several keys at once", "train"),
 }
 

@@ -61,6 +61,12 @@ def test_methods_and_metrics_know_neither_hydra_nor_lightning(room):
         assert not {name.split(".")[0] for name in imports(path)} & {"hydra", "omegaconf", "pytorch_lightning"}, path
 
 
+def test_trackers_read_runs_and_make_none():
+    allowed = {"tracking", "ranking", "runs", "tables", "figures"} | GROUND
+    for path in files("tracking"):
+        assert {name.split(".")[1] for name in imports(path) if name.startswith("xairank.")} <= allowed, path
+
+
 def test_the_ground_floor_imports_no_room():
     for name in GROUND:
         path = PACKAGE / f"{name}.py"

@@ -35,7 +35,7 @@ MISTAKES = {
         "trainer.limit_train_batches=2.5: You have passed invalid",
     ),
     "trainer's own": (["trainer.callbacks=[]"], "trainer.callbacks: is set by xairank, not by you; remove it"),
-    "trainer's logger": (["trainer.logger=true"], "choose a logger with logger=tensorboard or wandb"),
+    "trainer's logger": (["trainer.logger=true"], "choose a logger with logger=tensorboard, mlflow, wandb or aim"),
     "no device": (
         ["trainer.devices=0"],
         "trainer.devices=0 is not allowed: expected a number of devices of at least 1",

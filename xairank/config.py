@@ -148,7 +148,9 @@ def _check_other(key: str, rules: Iterable[str]) -> None:
     if name in _OURS:
         raise UserError(f"{key}: is set by xairank, not by you; remove it")
     if name == "logger":
-        raise UserError(f"{key}: is not a key of the trainer here; choose a logger with logger=tensorboard or wandb")
+        raise UserError(
+            f"{key}: is not a key of the trainer here; choose a logger with logger=tensorboard, mlflow, wandb or aim"
+        )
 
 
 def _check_ranking_metric(metric: str, metrics: Iterable[str]) -> None:

@@ -7,10 +7,10 @@ import os
 import re
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
@@ -162,7 +162,7 @@ def _report_failures(jobs: "Sequence[Job]") -> None:
         if failure := job.failure:
             failed.setdefault(failure, []).append(",".join(one for one in job.overrides if one not in common))
     if not failed:
-        _report_sweeps({job.folder.path.parent for job in jobs if job.folder})
+        _report_sweeps({job.folder.path.parent: job.folder.config for job in jobs if job.folder})
         return
     number = sum(map(len, failed.values()))
     lines = [f"{'; '.join(names)}: {failure}" for failure, names in failed.items()]
@@ -170,11 +170,19 @@ def _report_failures(jobs: "Sequence[Job]") -> None:
     sys.exit(2)
 
 
-def _report_sweeps(folders: set[Path]) -> None:
-    """The answer over all runs of each sweep, and its report."""
-    if folders:
+def _report_sweeps(sweeps: Mapping[Path, Mapping[str, Any]]) -> None:
+    """The answer over all runs of each sweep, its report, and its summary in the tracker, if any.
+
+    Args:
+        sweeps: The configuration of one of its runs, by the sweep's folder.
+    """
+    if sweeps:
         from xairank.report.ending import report_sweep
 
-        for folder in sorted(folders):
-            report_sweep(folder)
+        for folder, config in sorted(sweeps.items(), key=lambda one: one[0]):
+            sweep, results = report_sweep(folder)
             print(f"Tables: python -m xairank.tables name={folder.name}")
+            if config.get("logger", {}).get("_target_"):
+                from xairank.tracking.sweep import log_sweep
+
+                log_sweep(config["logger"], sweep, results)

@@ -29,6 +29,7 @@ def changed(config, key, value):
         (["name=x", "data.root=/a/b"], "seed=42"),
         (["experiment=demo", "data.root=/a/b"], "seed=42"),
         (["name=x", "experiment=demo"], "experiment=demo,seed=42"),
+        (["logger=mlflow", "logger.tracking_uri=http://host:5000", "+logger.tags.team=a"], "seed=42"),
         (["~evaluation.metrics.topk_iou"], "evaluation.metrics.topk_iou=removed,seed=42"),
         (["seed=42", "model.beta=0"], "model.beta=0,seed=42"),
         (["model.encoder=resnet18", "data=synthetic"], "data=synthetic,model.encoder=resnet18,seed=42"),

@@ -1,6 +1,7 @@
 """What happens during training: an epoch's metrics to a file, a bar on the screen."""
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -12,10 +13,16 @@ from xairank.schema import METRIC_COLUMNS, SPLITS, TRAIN
 
 
 class MetricsCallback(Callback):
-    """Writes ``metrics.csv`` after each epoch; its rows travel in the checkpoint, so a resumed run keeps them."""
+    """Writes ``metrics.csv`` after each epoch; its rows travel in the checkpoint, so a resumed run keeps them.
 
-    def __init__(self, folder: RunFolder) -> None:
+    Args:
+        folder: Of the run.
+        track: Told all rows so far, an epoch each.
+    """
+
+    def __init__(self, folder: RunFolder, track: Callable[[Sequence[dict[str, float]]], None]) -> None:
         self.folder = folder
+        self.track = track
         self.epochs: list[dict[str, float]] = []
         self._evaluated = False
 
@@ -32,6 +39,7 @@ class MetricsCallback(Callback):
         self.epochs.append({**row, "epoch": trainer.current_epoch})
         if trainer.is_global_zero:
             self.folder.write_metrics(self.epochs)
+            self.track(self.epochs)
 
     def state_dict(self) -> dict[str, Any]:
         """The rows so far."""

@@ -31,7 +31,7 @@ def check_run(config: Config, place: Path) -> None:
     """
     require_keys(config)
     validate(config)
-    keys = ("data", "model", "attribution", "evaluation", "ranking", "trainer", "maps")
+    keys = ("data", "model", "attribution", "evaluation", "ranking", "trainer", "logger", "name", "maps")
     relevant = {key: config[key] for key in keys if key in config}
     relevant["data"] = {key: value for key, value in config["data"].items() if key not in ("fold", "split_seed")}
     if "maps" in config:  # the network of each run is another one
@@ -80,10 +80,12 @@ def _check_once(text: str, folder: Path) -> None:
     from xairank.experiment.trainer import create_trainer
     from xairank.experiment.trial import SIDE, try_measures, try_methods, try_metrics
     from xairank.experiment.wiring import create_measures, create_methods, create_metrics, create_network, load_encoder
+    from xairank.tracking import check_logger
 
     methods, metrics, measures = create_methods(config), create_metrics(config), create_measures(config)
     _check_encoder(config["model"])
-    create_trainer({**config, "logger": {}}, [])
+    create_trainer(config, [])
+    check_logger(config["logger"], config["name"])
     network = create_network(config, load_encoder(config, pretrained=False), n_classes=2)
     _check_variants(config, metrics)
     suited = suited_methods(methods, network, quiet=True)

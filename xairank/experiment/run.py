@@ -1,9 +1,12 @@
 """One run, the order of things: data, model, training, explanation, the files of the run folder."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
+from rich.console import Console
 
 from xairank.attribution import describe_methods
 from xairank.attribution.acceleration.memory import freed_memory_kept
@@ -33,7 +36,10 @@ from xairank.experiment.wiring import (
 from xairank.files import sha256
 from xairank.models import MultitaskModule
 from xairank.runs.folder import RunFolder
+from xairank.runs.identity import count_devices
 from xairank.schema import to_record
+from xairank.tracking import Record, open_record
+from xairank.tracking.results import log_run, parameters_of
 
 # What devices may differ by when they compute a score, as a share of the largest; on the same CPU scores are the same.
 SAME_SCORE = 0.01
@@ -47,13 +53,17 @@ def run_experiment(folder: RunFolder) -> None:
     """
     config = folder.config
     methods, metrics, measures = create_methods(config), create_metrics(config), create_measures(config)
+    record = open_record(config["logger"], folder.path, config["name"])
     checkpointing = ModelCheckpoint(
         folder.checkpoint.parent,
         filename=folder.checkpoint.stem,
         enable_version_counter=False,
         save_on_train_epoch_end=True,  # also after an epoch that is not evaluated
     )
-    trainer = create_trainer(config, [ProgressCallback(), MetricsCallback(folder), checkpointing])
+    several = count_devices(config["trainer"]["devices"]) > 1
+    # What devices train in processes of their own is logged once they have ended.
+    track = _later if several else record.epochs
+    trainer = create_trainer(config, [ProgressCallback(), MetricsCallback(folder, track), checkpointing])
     devices = devices_of(trainer)
     pl.seed_everything(config["seed"], verbose=False)
     encoder = load_encoder(config)
@@ -64,42 +74,63 @@ def run_experiment(folder: RunFolder) -> None:
     suited = suited_methods(methods, module.model)
     fingerprint = data.fingerprint()
     folder.claim(data=fingerprint)
-    with freed_memory_kept():
-        clock.start()
-        fit(trainer, module, data, folder.checkpoint, config["trainer"])
-        clock.stop("training")
-        _check_trained(folder)
-        parts = Parts(folder, sha256(folder.checkpoint), with_maps=config["attribution"]["keep_maps"])
-        classifier = _classifier(module.to(devices[0]), data)
-        explained = explain_run(config, classifier, data, suited, metrics, measures, parts, devices)
-    folder.write_table("scores.parquet", explained.scores)
-    folder.write_table("excluded.csv", explained.excluded)
-    if explained.variants is not None:
-        folder.write_table("variants.parquet", explained.variants)
-    if config["attribution"]["keep_maps"]:
-        parts.write_maps(folder.maps, no_maps(data, suited))
-    clock.stop("attribution")
-    drop_optimizer(folder.checkpoint)
-    folder.finish(
-        {
-            "classes": data.classes,
-            "methods": to_record(describe_methods(suited)),
-            "metrics": to_record(describe_metrics(metrics)),
-            "measures": to_record(describe_measures(measures)),
-            "data": fingerprint,
-            "images": data.content(),
-            "encoder": weights_content(config),
-            **describe_environment(devices[0]),
-            "devices": len(devices),
-            "batch_limit": explained.batch_limit,
-            "costs": costs_record(explained.costs),
-            "left_out": [name for name in methods if name not in suited],
-            "seconds": clock.seconds,
-        }
-    )
-    parts.delete()
+    with record:
+        record.parameters(parameters_of(config))
+        with freed_memory_kept():
+            clock.start()
+            fit(trainer, module, data, folder.checkpoint, config["trainer"])
+            clock.stop("training")
+            _check_trained(folder)
+            if several:
+                epochs = pd.read_csv(folder.path / "metrics.csv")
+                record.epochs([{str(key): value for key, value in row.items()} for _, row in epochs.iterrows()])
+            parts = Parts(folder, sha256(folder.checkpoint), with_maps=config["attribution"]["keep_maps"])
+            classifier = _classifier(module.to(devices[0]), data)
+            explained = explain_run(config, classifier, data, suited, metrics, measures, parts, devices)
+        folder.write_table("scores.parquet", explained.scores)
+        folder.write_table("excluded.csv", explained.excluded)
+        if explained.variants is not None:
+            folder.write_table("variants.parquet", explained.variants)
+        if config["attribution"]["keep_maps"]:
+            parts.write_maps(folder.maps, no_maps(data, suited))
+        clock.stop("attribution")
+        drop_optimizer(folder.checkpoint)
+        folder.finish(
+            {
+                "classes": data.classes,
+                "methods": to_record(describe_methods(suited)),
+                "metrics": to_record(describe_metrics(metrics)),
+                "measures": to_record(describe_measures(measures)),
+                "data": fingerprint,
+                "images": data.content(),
+                "encoder": weights_content(config),
+                **describe_environment(devices[0]),
+                "devices": len(devices),
+                "batch_limit": explained.batch_limit,
+                "costs": costs_record(explained.costs),
+                "left_out": [name for name in methods if name not in suited],
+                "seconds": clock.seconds,
+            }
+        )
+        parts.delete()
+        _log_results(record, folder)
     print_run(console, folder)
     console.print(f"Results: {folder.path}", highlight=False, soft_wrap=True)
+
+
+def _log_results(record: Record, folder: RunFolder) -> None:
+    """Hands the tracker what the run's files and its summary say."""
+    words = io.StringIO()
+    print_run(Console(file=words, width=120), folder)
+    rows: list[dict[str, float]] = [
+        {str(name): value for name, value in row.items()}
+        for row in pd.read_csv(folder.path / "metrics.csv").to_dict("records")
+    ]
+    record.end(rows, lambda tracker: log_run(tracker, folder, words.getvalue()))
+
+
+def _later(_: object) -> None:
+    """Logs nothing yet."""
 
 
 def add_maps(folder: RunFolder) -> None:
@@ -110,7 +141,7 @@ def add_maps(folder: RunFolder) -> None:
     """
     config = folder.config
     methods, metrics, measures = create_methods(config), create_metrics(config), create_measures(config)
-    devices = devices_of(create_trainer(config, [], logger=False))
+    devices = devices_of(create_trainer(config, []))
     pl.seed_everything(config["seed"], verbose=False)
     data = create_data(config)
     if data.fingerprint() != folder.record["data"]:

@@ -10,9 +10,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
-from pytorch_lightning.loggers import Logger
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
@@ -22,7 +19,6 @@ from xairank.config import is_trainer_argument, unknown_key
 from xairank.data.datamodule import DefectDataModule
 from xairank.errors import UserError
 from xairank.experiment.sharing import cause_in_process
-from xairank.experiment.wiring import cause_of
 from xairank.files import atomic
 from xairank.models import MultitaskModule
 from xairank.runs.identity import count_devices
@@ -30,13 +26,12 @@ from xairank.runs.identity import count_devices
 Config = Mapping[str, Any]
 
 
-def create_trainer(config: Config, callbacks: list[pl.Callback], *, logger: bool = True) -> pl.Trainer:
+def create_trainer(config: Config, callbacks: list[pl.Callback]) -> pl.Trainer:
     """Lightning's trainer, silent; the callbacks show what a person needs.
 
     Args:
         config: Of the run; ``trainer`` holds arguments of Lightning's Trainer.
         callbacks: Of the run.
-        logger: Whether the logger is made, which may reach for the network.
 
     Raises:
         UserError: An unknown argument, or a value that Lightning refuses.
@@ -51,8 +46,6 @@ def create_trainer(config: Config, callbacks: list[pl.Callback], *, logger: bool
         warnings.filterwarnings("ignore", f".*{harmless}")
     options = config["trainer"]
     _check_arguments(options)
-    entry = config["logger"]
-    chosen = _create_logger(entry) if logger and entry.get("_target_") else False
     several = count_devices(options["devices"]) > 1
     _check_shares(config)
     try:
@@ -64,7 +57,7 @@ def create_trainer(config: Config, callbacks: list[pl.Callback], *, logger: bool
             # On Slurm, Lightning would write another checkpoint, into the working folder, queue the job again by
             # itself, and start the next run, of another seed, from that checkpoint.
             plugins=[AtomicCheckpointIO(), LightningEnvironment()],
-            logger=chosen,
+            logger=False,  # xairank.tracking logs the rows of metrics.csv, and what comes after the training
             enable_checkpointing=bool(callbacks),
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -105,14 +98,6 @@ def _check_arguments(options: Config) -> None:
         # Lightning finds out in the middle of the training, and does not say which argument it was.
         if isinstance(value, str) and "str" not in expected and "Literal" not in expected:
             raise UserError(f"{key}={value} is not allowed: expected {expected}, as Lightning's Trainer has it")
-
-
-def _create_logger(entry: Config) -> Logger:
-    try:
-        logger: Logger = instantiate(entry)
-    except InstantiationException as error:
-        raise UserError(f"logger: {cause_of(error)}; install what it needs, or choose logger=none") from None
-    return logger
 
 
 def _refusal(options: Config, error: Exception) -> UserError:

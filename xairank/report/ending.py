@@ -7,20 +7,20 @@ from xairank.console import print_line, tracker
 from xairank.locking import held
 from xairank.report.gallery import write_gallery
 from xairank.report.page import write_report
-from xairank.runs.sweep import read_sweep
-from xairank.tables.collection import NOTHING_RANKED, make_results
+from xairank.runs.sweep import Sweep, read_sweep
+from xairank.tables.collection import NOTHING_RANKED, Results, make_results
 
 _OTHER_REPORT = 300.0  # seconds
 
 
-def report_sweep(folder: Path) -> Path:
+def report_sweep(folder: Path) -> tuple[Sweep, Results]:
     """Writes the report of a sweep into its folder, and prints the answer and where the report is.
 
     Args:
         folder: Of the sweep.
 
     Returns:
-        The page.
+        The sweep and what it shows.
 
     Raises:
         UserError: The folder holds no run that can be read.
@@ -34,4 +34,4 @@ def report_sweep(folder: Path) -> Path:
     for line in results.headlines or [NOTHING_RANKED]:
         print_line(line)
     print_line(f"Report: {page}")
-    return page
+    return sweep, results

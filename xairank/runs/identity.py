@@ -67,7 +67,7 @@ def run_label(overrides: Iterable[str], seed: int, weights: str | None = None) -
     several = re.fullmatch(r"\d*[2-9]|\d+[01]|\[.*,.*\]", chosen.get("trainer.devices", "1"))
     kept = ["trainer.devices"] if several else []
     chosen = {
-        key: _one_spelling(value) for key, value in chosen.items() if key in kept or key.split("@")[0] not in left_out
+        key: _one_spelling(value) for key, value in chosen.items() if key in kept or not _is_left_out(key, left_out)
     }
     chosen.pop("model.encoder_weights", None)
     for key, file in files.items():
@@ -80,6 +80,12 @@ def run_label(overrides: Iterable[str], seed: int, weights: str | None = None) -
     if len(label) > 150:
         label = f"{label[:130]}-{hashlib.sha256(label.encode()).hexdigest()[:12]},seed={seed}"
     return label
+
+
+def _is_left_out(key: str, left_out: Iterable[str]) -> bool:
+    """Whether a key, or the mapping that it is of (``logger.project``), does not count."""
+    key = key.split("@")[0]
+    return any(key == one or key.startswith(f"{one}.") for one in left_out)
 
 
 def _parts(override: str) -> tuple[str, str]:
