@@ -4,23 +4,31 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.installed
 NAME   ?= default
+# pinned by constraints.txt; or the lowest or newest that pyproject.toml allows
+VERSIONS ?= pinned
 ARGS   ?=
 SEEDS  := 42,43,44,45,46,47,48,49,50,51
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format paper tables figures report dashboard docs docs-serve bench bench-adapted bench-methods gpu-check bench-training bench-tables clean
+.PHONY: help setup demo test test-all lint format paper tables figures report dashboard docs docs-serve package tag bench bench-adapted bench-methods gpu-check bench-training bench-tables clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) ## Create .venv and install xairank with pinned versions
+setup: $(READY) ## Create .venv and install xairank with pinned versions; or VERSIONS=lowest, VERSIONS=newest
+
+INSTALL_pinned := pip install --quiet --disable-pip-version-check -c constraints.txt
+INSTALL_newest := pip install --quiet --disable-pip-version-check
+INSTALL_lowest := uv pip install --quiet --resolution lowest-direct
+$(if $(INSTALL_$(VERSIONS)),,$(error VERSIONS=$(VERSIONS): expected pinned, lowest or newest))
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo "$(PYTHON) is older than 3.10; set PYTHON=python3.11, say" >&2; exit 2; }
 	@echo "Installing into $(VENV) (torch is large: a few minutes) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@test $(VERSIONS) != lowest || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/python -m $(INSTALL_$(VERSIONS)) -e '.[dev]'
 	@touch $@
 
 demo: $(READY) ## Train on rendered hazelnuts, explain, rank: a few minutes on a CPU
@@ -66,6 +74,15 @@ docs: $(READY) ## Build the documentation into site/, without a warning
 
 docs-serve: $(READY) ## Show the documentation in the browser while it is written
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve $(ARGS)
+
+package: $(READY) ## Build wheel and sdist into dist/, install both outside the checkout, and run the demo there
+	.ci/package $(BIN)/python
+
+tag: ## Check that TAG=vX.Y.Z is the version of pyproject.toml, and that the changelog says what it brings
+	@test '$(TAG)' = "v$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" || \
+		{ echo "TAG=$(TAG): is not v and the version of pyproject.toml" >&2; exit 2; }
+	@grep -qxF '## $(TAG:v%=%)' CHANGELOG.md || \
+		{ echo "TAG=$(TAG): CHANGELOG.md has no section $(TAG:v%=%); rename its first one" >&2; exit 2; }
 
 bench: $(READY) ## Time the attribution methods beside Captum, torch-cam and the released loop; ARGS=--help
 	$(BIN)/python -m benchmarks.attribution $(ARGS)

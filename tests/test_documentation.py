@@ -69,3 +69,17 @@ def test_pictures_are_small():
 def test_the_citation_is_of_this_version():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert f'version = "{citation["version"]}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    released = [title for title in re.findall(r"^## (.+)$", changes, re.MULTILINE) if title != "Not yet released"]
+    assert released[0] == citation["version"]
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", title) for title in released)
+
+
+def test_what_contributing_names_is_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:xairank|conf|docs|tests|\.ci|\.github)/[\w./]*)`", text)
+    assert len(named) > 20
+    assert not [path for path in named if not (ROOT / path).exists()]
+    rooms = text.partition("## The rooms")[2].partition("## ")[0]
+    package = {path.name for path in (ROOT / "xairank").iterdir() if not path.name.startswith(("_", "."))}
+    assert not [name for name in package if not re.search(rf"\b{re.escape(name)}(?:/| |$)", rooms, re.MULTILINE)]
