@@ -10,7 +10,7 @@ import torch
 import yaml
 
 import xairank
-from tests.bad_inputs import NETS, write_network
+from tests.bad_inputs.making import NETS, write_network
 from tests.conftest import write_category
 from tests.training import QUICK as TRAIN
 from tests.training import command

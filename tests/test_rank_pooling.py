@@ -8,7 +8,7 @@ import pytest
 import torch
 import yaml
 
-from tests.bad_inputs import write_network
+from tests.bad_inputs.making import write_network
 from tests.test_rank import DATA, NETWORK, place, run, runs_of
 from tests.training import QUICK as TRAIN
 from tests.training import command as run_train

@@ -211,6 +211,7 @@ DASHBOARD_RULES: dict[str, Rule] = {
     "folder": _TEXT,
     "host": _TEXT,
     "port": _integer(1, 65535),
+    "allow_others": _SWITCH,
 }
 
 RULES = {"train": TRAIN_RULES, "rank": RANK_RULES, "explain": EXPLAIN_RULES, "dashboard": DASHBOARD_RULES}

@@ -2,14 +2,27 @@
 
 import re
 import shutil
-import struct
-import zlib
+import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.explaining import done, write_place
+from tests.dashboard.browsing import (
+    ask_for_long,
+    drop,
+    explain,
+    give,
+    give_image,
+    give_mask,
+    heavy,
+    is_local,
+    large,
+    message,
+    table_of,
+    text,
+)
+from tests.explaining import done, files_in, write_place
 
 pytest.importorskip("panel")
 pytest.importorskip("plotly")
@@ -72,42 +85,6 @@ def person(chromium, address):
     assert not wrong
 
 
-def is_local(url, address):
-    return url.startswith((address, address.replace("http", "ws"), "data:", "blob:"))
-
-
-def give(page, label, file):
-    """Chooses a file, a path or a dictionary with what it holds, in the field with this label."""
-    page.get_by_label(re.compile(f"^{label}")).set_input_files(file)
-
-
-def give_image(page, file):
-    give(page, "Image", file)
-    page.get_by_text("pixels.").wait_for()
-
-
-def give_mask(page, file):
-    page.get_by_label("Mask", exact=True).select_option("a file")
-    give(page, "Mask of the defect", file)
-    page.get_by_text(file.name).wait_for()
-
-
-def explain(page):
-    page.get_by_role("button", name="Explain").click()
-
-
-def table_of(page):
-    """The numbers of the table: by method, its overlap as it is shown."""
-    page.get_by_text("Done in").wait_for()
-    rows = [row.locator("th, td").all_text_contents() for row in page.get_by_role("row").all()]
-    return {row[0]: row[rows[0].index("Top-K Overlap")] for row in rows[1:]}
-
-
-def message(page, text):
-    """Waits for what the page says."""
-    page.get_by_text(re.compile(text)).wait_for()
-
-
 def test_overlaps_are_those_of_the_command(person, place):
     page = person()
     give_image(page, place / HOLE)
@@ -144,18 +121,6 @@ def test_overlaps_are_those_of_the_command(person, place):
     assert shown["Integrated gradients"] == f"{record['topk_overlap']:.3f}"
 
 
-def drop(page, label, file):
-    """Drops a file on a field, as a browser hands it on: the field gets the file, and changes."""
-    transfer = page.evaluate_handle(
-        """(content) => { const data = new DataTransfer();
-        data.items.add(new File([new Uint8Array(content)], 'dropped.png')); return data; }""",
-        list(file.read_bytes()),
-    )
-    page.get_by_label(re.compile(f"^{label}")).evaluate(
-        "(field, data) => { field.files = data.files; field.dispatchEvent(new Event('change')); }", transfer
-    )
-
-
 def test_a_drawn_mask_scores_the_maps_and_two_are_compared(person, place):
     page = person(viewport={"width": 1400, "height": 1200})
     drop(page, "Image", place / HOLE)
@@ -188,10 +153,7 @@ def test_two_people_wait_for_each_other_and_stopping_lets_the_next_begin(person,
     first, second = person(), person()
     give_image(first, place / HOLE)
     give_image(second, place / "data/nuts/test/crack/001.png")
-    first.get_by_label("Integrated gradients", exact=True).uncheck()
-    first.get_by_label("SmoothGrad", exact=True).check()
-    first.get_by_label("Options of").select_option("SmoothGrad")
-    first.get_by_label("Samples").fill("10000")  # the most that a page takes
+    ask_for_long(first)
     explain(first)
     first.get_by_role("row", name="Saliency").wait_for()
     explain(second)
@@ -212,29 +174,6 @@ def test_two_people_wait_for_each_other_and_stopping_lets_the_next_begin(person,
     message(second, "Stopped")
     first.get_by_role("button", name="Stop").click()
     message(first, "Stopped")
-
-
-def large(place):
-    """A PNG whose header claims 30,000 x 30,000 pixels."""
-
-    def chunk(kind, content):
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
-    (place / "large.png").write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"0"))
-    )
-    return place / "large.png"
-
-
-def text(place):
-    (place / "notes.png").write_text("no image at all")
-    return place / "notes.png"
-
-
-def heavy(place):
-    (place / "heavy.png").write_bytes(bytes(20_000_001))
-    return place / "heavy.png"
 
 
 def test_files_that_are_no_images_are_refused_in_one_line(person, place):
@@ -277,3 +216,30 @@ def test_nobody_is_kept_out(person, place, width, scheme):
     found = axe.Axe().run(page).response["violations"]
     assert [one for one in found if one["impact"] in ("serious", "critical")] == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_closing_a_page_ends_its_explanation_and_others_go_on(person, place):
+    leaving, staying = person(), person()
+    for page in (leaving, staying):
+        give_image(page, place / HOLE)
+    ask_for_long(leaving)
+    explain(leaving)
+    leaving.get_by_role("row", name="Saliency").wait_for()
+    explain(staying)
+    message(staying, "Waiting: 1 explanation before yours")
+    leaving.close()
+    left = time.monotonic()
+    staying.get_by_role("progressbar").wait_for()
+    assert time.monotonic() - left < 12  # the server itself would see it after 15 to 32 s
+    message(staying, "Done in")
+
+
+def test_numbers_that_a_page_cannot_afford_are_refused_with_what_is_allowed(person, place):
+    page = person()
+    before = files_in(place)
+    give_image(page, place / HOLE)
+    page.get_by_label("Options of").select_option("Integrated gradients")
+    page.get_by_label("Steps, at most 1,000").fill("100000")
+    explain(page)
+    message(page, "Integrated gradients: n_steps=100000 is not allowed: expected at most 1,000 on this page")
+    assert files_in(place) == before  # nothing of an upload is written

@@ -35,8 +35,9 @@ def question(place, monkeypatch):
     return Question(source, "000.png", image, mask, "predicted", methods)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def networks():
+    """Loads and freezes the network once, which takes most of the time of these tests."""
     return Networks("cpu", "auto")
 
 
@@ -120,8 +121,9 @@ def test_a_watched_network_gives_the_same_maps_and_counts_every_pass():
     assert max(counted) == 4
 
 
-def test_a_network_is_loaded_once_and_a_changed_file_is_another_network(place, question, networks):
-    image = as_tensor([question.image])
+def test_a_network_is_loaded_once_and_a_changed_file_is_another_network(question, monkeypatch):
+    networks, image = Networks("cpu", "auto"), as_tensor([question.image])
+    monkeypatch.setattr(networks, "_loaded", lambda source, image: object())
     first = networks.load(question.source, image)
     assert networks.load(question.source, image) is first
     others = [

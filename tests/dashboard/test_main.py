@@ -38,7 +38,7 @@ def test_a_missing_extra_is_one_line_that_says_what_to_install(tmp_path, monkeyp
         (["model=torchvision"], "model.name: missing; model=torchvision needs it"),
         ([word for word in OURS if "classes" not in word], "model.classes: missing; name the network's outputs"),
         ([*OURS, "device=cuda:99"], "device=cuda:99: this machine has none"),
-        ([*OURS, "host=nowhere.invalid"], "host=nowhere.invalid: cannot be opened"),
+        ([*OURS, "host=nowhere.invalid", "allow_others=true"], "host=nowhere.invalid: cannot be opened"),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path, arguments, line):

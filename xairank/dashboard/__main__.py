@@ -1,5 +1,7 @@
 """``python -m xairank.dashboard``: drop in an image, choose a network and methods, see the maps."""
 
+import os
+import sys
 from importlib.util import find_spec
 from typing import Any
 
@@ -8,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from xairank.config import CONFIGURATION, require_keys, validate
-from xairank.console import command, print_line
+from xairank.console import command
 from xairank.errors import UserError
 from xairank.hydra_command import run_command
 
@@ -26,8 +28,16 @@ def _job(config: DictConfig) -> None:
         from xairank.experiment.ranked_config import keys_of
 
         serve(plain, keys_of(HydraConfig.get().overrides.task))
+        _end()
     except UserError as error:
         _mistakes.append(error)
+
+
+def _end() -> None:
+    """Ends the process at once, as nothing is written: a long batch, or a network that is loaded, would keep it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _check_extra() -> None:
@@ -44,10 +54,7 @@ def _check_extra() -> None:
 @command
 def main() -> None:
     """Serves the dashboard."""
-    try:
-        run_command(_job, "dashboard", _mistakes)
-    except KeyboardInterrupt:
-        print_line("Dashboard: ended")
+    run_command(_job, "dashboard", _mistakes)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from xairank.attribution import FrozenModel
 from xairank.dashboard.sources import Source
-from xairank.experiment.classifier import load_classifier
+from xairank.experiment.classifier import Classifier, load_classifier
 from xairank.experiment.explainer import freeze_classifier
 from xairank.experiment.ranked import choose_device
 
@@ -58,8 +58,19 @@ class Networks:
         self._kept.move_to_end(key)
         return self._kept[key]
 
-    def _loaded(self, source: Source, image: Tensor) -> Network:
+    def check(self, source: Source) -> None:
+        """Builds the network of a source, for its mistakes alone.
+
+        Raises:
+            UserError: It cannot be built.
+        """
+        self._classifier(source)
+
+    def _classifier(self, source: Source) -> Classifier:
         config = {"model": source.model, "data": {"image_size": source.view.size}}
-        classifier = load_classifier(config, (), self._device)
+        return load_classifier(config, (), self._device)
+
+    def _loaded(self, source: Source, image: Tensor) -> Network:
+        classifier = self._classifier(source)
         frozen = freeze_classifier(classifier, image, self._batch_limit)
         return Network(classifier.network, frozen, classifier.classes)

@@ -1,6 +1,7 @@
 """One person's page: what is asked on the left, what is answered on the right."""
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -53,10 +54,11 @@ class Page:
 
     Args:
         desk: What all pages share.
+        is_there: Whether somebody still looks at the page.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk, self._ticket = desk, Ticket()
+    def __init__(self, desk: Desk, is_there: Callable[[], bool]) -> None:
+        self._desk, self._is_there, self._ticket = desk, is_there, Ticket()
         self._sources = desk.sources()
         self._entries: Mapping[str, Any] = {}
         self._labels: dict[str, str] = {}
@@ -75,7 +77,7 @@ class Page:
         self._methods.param.watch(lambda _: self._choose_methods(), "value")
         self._options_of.param.watch(lambda _: self._show_options(), "value")
         self._explain.on_click(self._answer)
-        self._stop.on_click(lambda _: desk.turns.stop(self._ticket))
+        self._stop.on_click(lambda _: self._end())
         self._choose_network()
 
     def layout(self) -> pn.Template:
@@ -102,6 +104,12 @@ class Page:
 
     def close(self) -> None:
         """Ends what nobody looks at any more."""
+        self._desk.turns.stop(self._ticket)
+
+    def _end(self) -> None:
+        """Ends an explanation; what is being computed at this moment must be waited for, and the person knows."""
+        self._stop.disabled = True
+        self._say("Stopping ...")
         self._desk.turns.stop(self._ticket)
 
     def _say(self, text: str, *, bad: bool = False) -> None:
@@ -178,7 +186,7 @@ class Page:
             self._explain.disabled, self._stop.disabled = False, True
 
     async def _run(self, question: Question, ticket: Ticket) -> None:
-        passes, done, started = 0, 0, time.perf_counter()
+        passes, started = 0, time.perf_counter()
 
         def before(images: int) -> None:
             nonlocal passes
@@ -186,23 +194,26 @@ class Page:
             passes += images
 
         steps = explain_image(self._desk.networks, question, before)
-        while True:
+        for done in itertools.count():
             step = asyncio.ensure_future(asyncio.to_thread(next, steps, None))
             while not step.done():
-                self._tell_progress(done, len(question.methods) + 1, passes)
+                if not self._is_there():
+                    self._desk.turns.stop(ticket)
+                if not ticket.stopped.is_set():
+                    self._tell_progress(done, len(question.methods) + 1, passes, time.perf_counter() - started)
                 await asyncio.wait({step}, timeout=TOLD)
             found = step.result()
             if found is None:
                 break
             self._results.add(found)
-            done += 1
         self._say(f"Done in {time.perf_counter() - started:.1f} s.")
 
     def _tell_place(self, before: int) -> None:
         self._say(f"Waiting: {count(before, 'explanation')} before yours.")
 
-    def _tell_progress(self, done: int, total: int, passes: int) -> None:
+    def _tell_progress(self, done: int, total: int, passes: int, seconds: float) -> None:
         self._status.object = (
             f"<progress value='{done}' max='{total}' aria-label='Progress'></progress>"
-            f"<p>Explaining: step {done + 1} of {total}, {count(passes, 'image')} sent through the network.</p>"
+            f"<p>Explaining: step {done + 1} of {total}, {count(passes, 'image')} sent through the network in "
+            f"{seconds:.0f} s.</p>"
         )

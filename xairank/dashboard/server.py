@@ -2,10 +2,12 @@
 
 import errno
 import logging
+import signal
 import socket
 from collections.abc import Collection
 from contextlib import suppress
 from functools import partial
+from ipaddress import ip_address
 from typing import Any
 
 import panel as pn
@@ -14,7 +16,9 @@ from bokeh.server.server import Server
 from xairank.console import print_line
 from xairank.dashboard.dropper import LARGEST_MESSAGE
 from xairank.dashboard.networks import Networks
+from xairank.dashboard.options import make_method
 from xairank.dashboard.page import Desk, Page
+from xairank.dashboard.presence import presence_of
 from xairank.dashboard.sources import check_sources, find_sources
 from xairank.dashboard.style import Quiet
 from xairank.dashboard.turns import Turns
@@ -25,14 +29,20 @@ _EVERYONE = ("0.0.0.0", "::", "")
 
 
 def serve(config: Config, given: Collection[str]) -> None:
-    """Serves until Ctrl-C; the arguments and errors are those of :func:`open_server`."""
+    """Serves until Ctrl-C or SIGTERM; the arguments and errors are those of :func:`open_server`."""
     turns = Turns()
     server = open_server(config, given, turns)
+    loop = server.io_loop.asyncio_loop  # type: ignore[attr-defined]
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):  # on Windows, where Ctrl-C interrupts the loop
+            loop.add_signal_handler(number, loop.stop)
     print_line(f"Dashboard: http://{_reachable(config['host'])}:{config['port']} (Ctrl-C ends it)")
-    try:
-        server.run_until_shutdown()
-    finally:
-        turns.close()  # Python waits for the thread that explains
+    with suppress(KeyboardInterrupt):
+        server.start()
+        loop.run_forever()
+    turns.close()  # Python waits for the thread that explains
+    server.stop()
+    print_line("Dashboard: ended")
 
 
 def open_server(config: Config, given: Collection[str], turns: Turns) -> Server:
@@ -44,19 +54,26 @@ def open_server(config: Config, given: Collection[str], turns: Turns) -> Server:
         turns: The queue before the engine.
 
     Raises:
-        UserError: There is no network to choose, or the address cannot be taken.
+        UserError: There is no network to choose, that of the command line cannot be built, a method cannot be made, or
+            the address cannot be taken.
     """
-    sources = partial(find_sources, config, given)
-    check_sources(sources(), config["folder"])
+    _check_host(config["host"], allow_others=config["allow_others"])
     attribution = config["attribution"]
-    desk = Desk(sources, attribution["methods"], Networks(config["device"], attribution["batch_limit"]), turns)
+    for name, entry in attribution["methods"].items():
+        make_method(f"attribution.methods.{name}", entry, {})
+    sources = partial(find_sources, config, given)
+    found, networks = sources(), Networks(config["device"], attribution["batch_limit"])
+    check_sources(found, config["folder"])
+    if config["model"]["source"]:
+        networks.check(next(iter(found.values()))())
+    desk = Desk(sources, attribution["methods"], networks, turns)
     pn.extension("plotly", design=Quiet)
     for noisy in ("tornado.access", "bokeh", "panel"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     host, port = config["host"], config["port"]
 
     def page() -> pn.Template:
-        made = Page(desk)
+        made = Page(desk, presence_of(pn.state.curdoc))
         pn.state.on_session_destroyed(lambda _: made.close())
         return made.layout()
 
@@ -67,6 +84,7 @@ def open_server(config: Config, given: Collection[str], turns: Turns) -> Server:
             port=port,
             websocket_origin=_origins(host, port),
             websocket_max_message_size=LARGEST_MESSAGE,
+            http_server_kwargs={"max_body_size": LARGEST_MESSAGE},
             show=False,
             start=False,
             verbose=False,
@@ -74,6 +92,26 @@ def open_server(config: Config, given: Collection[str], turns: Turns) -> Server:
     except OSError as error:
         raise _refused(error, host, port) from None
     return server
+
+
+def _check_host(host: str, *, allow_others: bool) -> None:
+    """Checks that a page without a password is opened to other machines on purpose alone.
+
+    Raises:
+        UserError: It is not.
+    """
+    if host != "localhost" and not _is_loopback(host) and not allow_others:
+        raise UserError(
+            f"host={host}: other machines could open the page, which has no password; add allow_others=true where you "
+            "trust them, or leave out host="
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name
+        return False
 
 
 def _origins(host: str, port: int) -> list[str]:

@@ -1,0 +1,23 @@
+"""Whether somebody still looks at a page."""
+
+from collections.abc import Callable
+
+from bokeh.document import Document
+
+GRACE = 2_000  # milliseconds without a connection; less is a network that stumbles
+
+
+def presence_of(document: Document | None) -> Callable[[], bool]:
+    """What tells whether the browser of a page is there.
+
+    The server itself forgets a page half a minute after its browser was closed, which is long to compute for nobody.
+    """
+
+    def is_there() -> bool:
+        context = document.session_context if document else None
+        session = context.session if context else None  # type: ignore[attr-defined]
+        if session is None or session.destroyed:
+            return False
+        return bool(session.connection_count or session.milliseconds_since_last_unsubscribe < GRACE)
+
+    return is_there
