@@ -24,7 +24,7 @@ from xairank.schema import TEST
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 LARGEST = 290_000  # bytes
-COLORS = (256, 192, 128, 96, 64, 32)
+COLORS = (None, 256, 192, 128, 96, 64, 32)  # None: all
 WIDTH, HEIGHT = 1200, 900  # of the browser's window, in pixels
 
 
@@ -73,13 +73,14 @@ def _write(name: str, content: bytes) -> None:
     image.thumbnail((WIDTH, 2 * HEIGHT))
     for colors in COLORS:
         buffer = io.BytesIO()
-        image.quantize(colors, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
+        fewer = image.quantize(colors, kmeans=2, dither=Image.Dither.NONE) if colors else image
+        fewer.save(buffer, "png", optimize=True)
         if buffer.tell() <= LARGEST:
             break
     PICTURES.mkdir(exist_ok=True)
     with atomic(PICTURES / f"{name}.png") as temporary:
         temporary.write_bytes(buffer.getvalue())
-    print(f"{PICTURES / name}.png: {image.width} x {image.height}, {colors} colours, {buffer.tell():,} bytes")
+    print(f"{PICTURES / name}.png: {image.width} x {image.height}, {colors or 'all'} colours, {buffer.tell():,} bytes")
 
 
 if __name__ == "__main__":

@@ -46,6 +46,11 @@ def key_of(item):
     return item.key or ".".join(item.nested_key)
 
 
+def kinds_of(history):
+    """What kind of file each name that is no number stands for."""
+    return {name[:-6]: value for row in history for name, value in row.items() if name.endswith("._type")}
+
+
 def offline_runs(folder):
     """By display name: the run, its history, summary, configuration and exit code."""
     found = {}
@@ -83,14 +88,13 @@ def test_each_seed_is_a_run_of_the_group_with_the_values_of_its_files(sweep):
             assert summary[name] == pytest.approx(value)
         assert config["model"]["beta"] == 1
         assert "logger" not in config
-        tables = {name for row in history for name, value in row.items() if isinstance(value, dict)}
-        assert tables >= {"scores", "conclusion"}
+        assert kinds_of(history).keys() >= {"scores", "conclusion"}
 
 
 def test_the_sweep_has_a_summary_in_the_group_with_tables_and_figures(sweep):
     run, history, _, _, code = offline_runs(sweep)["summary"]
     assert (run.run_group, run.job_type, code) == ("test", "summary", 0)
-    kinds = {name: value["_type"] for row in history for name, value in row.items() if isinstance(value, dict)}
+    kinds = kinds_of(history)
     assert kinds["tables/ranking"] == "table-file"
     assert kinds["figures/figure7_win_rate"] == "image-file"
 
