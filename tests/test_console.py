@@ -1,9 +1,10 @@
+import errno
 import io
 
 import pytest
 from rich.console import Console
 
-from xairank.console import ConsoleMonitor, command, print_line, tracker
+from xairank.console import ConsoleMonitor, command, file_error, print_line, tracker
 from xairank.errors import UserError
 
 
@@ -30,6 +31,12 @@ def test_what_the_system_refuses_is_one_line_with_the_file(capsys, tmp_path):
     assert caught.value.code == 2
     said = f"{tmp_path / 'missing'}: No such file or directory; check its permissions, its place and its name"
     assert capsys.readouterr().err == f"xairank: error: {said}\n"
+
+
+def test_a_full_disk_is_one_line_with_what_to_do():
+    error = OSError(errno.ENOSPC, "[Errno 28] Error writing bytes to file", "scores.parquet")
+    said = "scores.parquet: No space left on device; free some space, and run again to resume"
+    assert str(file_error(error)) == said
 
 
 def test_who_stops_it_sees_no_trace(capsys):

@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -71,3 +72,29 @@ def test_what_is_written_names_this_process(tmp_path):
 def test_no_such_user():
     with pytest.raises(UserError, match=r"^~nobody-here/x: there is no such user"):
         expand_user("~nobody-here/x")
+
+
+def test_the_content_is_on_the_disk_before_the_name_and_the_name_before_the_end(tmp_path, monkeypatch):
+    done, path = [], tmp_path / "run.json"
+    monkeypatch.setattr(
+        os, "fsync", lambda opened: done.append((os.readlink(f"/proc/self/fd/{opened}"), path.exists()))
+    )
+    write_text(path, "whole")
+    (first, before), (second, after) = done
+    assert first.startswith(str(tmp_path / ".run."))
+    assert (before, second, after) == (False, str(tmp_path), True)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_what_cannot_be_written_is_called_by_its_own_name(tmp_path, named):
+    path = tmp_path / "table.csv"
+
+    def fail():
+        with atomic(path) as temporary:
+            temporary.write_text("half")
+            raise OSError(errno.ENOSPC, "No space left on device", *([str(temporary)] if named else []))
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        fail()
+    assert caught.value.filename == str(path)
+    assert not list(tmp_path.iterdir())

@@ -16,6 +16,17 @@ from xairank.stopping import StoppedError, stoppable
 SIGNALS = [(signal.SIGINT, 130, ""), (signal.SIGTERM, 143, " by SIGTERM"), (signal.SIGUSR1, 138, " by SIGUSR1")]
 
 
+@pytest.fixture(autouse=True)
+def usual():
+    """The usual handlers, also where the tests run in the background of a shell, which ignores Ctrl-C there."""
+    usual = [signal.default_int_handler, *[signal.SIG_DFL] * 3]
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+    before = [signal.signal(number, one) for number, one in zip(numbers, usual, strict=True)]
+    yield
+    for number, one in zip(numbers, before, strict=True):
+        signal.signal(number, one)
+
+
 def handlers():
     return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)]
 

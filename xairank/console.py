@@ -1,5 +1,6 @@
 """What users see in the terminal: errors in one line, progress bars, tables."""
 
+import errno
 import functools
 import os
 import sys
@@ -28,6 +29,7 @@ from xairank.stopping import stoppable, stopped
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOTEBOOK = Console().is_jupyter  # shows lines as they are: no widgets, and no bars that move the cursor
 console = Console(force_jupyter=False, force_terminal=False if _NOTEBOOK else None)
 
@@ -44,6 +46,8 @@ def print_error(error: UserError) -> None:
 
 def file_error(error: OSError) -> UserError:
     """What the system refused, in our form."""
+    if error.errno and error.errno in _FULL:
+        return UserError(f"{error.filename}: {os.strerror(error.errno)}; free some space, and run again to resume")
     return UserError(f"{error.filename}: {error.strerror}; check its permissions, its place and its name")
 
 

@@ -1,5 +1,6 @@
 """Files that are either whole or not there."""
 
+import errno
 import hashlib
 import os
 import platform
@@ -8,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from xairank.errors import UserError
@@ -19,14 +20,45 @@ _DAY = 24 * 60 * 60
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside ``path`` that replaces it on success and is removed on failure."""
+    """Yields a temporary path beside ``path`` that replaces it on success and is removed on failure.
+
+    The content is on the disk before the name is, and the name before this returns: without, a power cut may leave an
+    empty file under the new name where a whole checkpoint was, or ``run.json``, which says that a run is complete,
+    without the tables that were written before it. So all that a run needs to go on or to be read is written this way.
+    What is drawn or listed from it anew, explanations and rendered images, is not: it is many files, and soon made
+    again.
+
+    Raises:
+        OSError: With ``path`` as its file, whatever writes there.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     try:
         yield temporary
+        _to_disk(temporary)
         temporary.replace(path)
+        _to_disk(path.parent)
+    except OSError as error:
+        if error.filename is None or str(error.filename) == str(temporary):
+            error.filename, error.filename2 = str(path), None
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # on a disk that is gone nothing can be removed; the first error says so
+            temporary.unlink(missing_ok=True)
+
+
+def _to_disk(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk."""
+    if path.is_dir() and sys.platform == "win32":  # which opens no folders
+        return
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that knows no such thing
+            raise
+    finally:
+        os.close(opened)
 
 
 def expand_user(path: str) -> Path:

@@ -1,6 +1,9 @@
 import json
+import signal
+import threading
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -289,3 +292,17 @@ def test_impossible_values_are_named(values, message):
     with pytest.raises(UserError) as error:
         SyntheticCategory(**values)
     assert message in str(error.value)
+
+
+def test_a_rendering_process_ends_with_a_parent_that_was_killed(monkeypatch):
+    ended, known = threading.Event(), []
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(category, "parent_process", lambda: SimpleNamespace(join=lambda: known.append("gone")))
+    monkeypatch.setattr(category.os, "_exit", lambda status: known.append(status) or ended.set())
+    try:
+        category.follow_parent()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # Ctrl-C is the parent's
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended.wait(20)
+    assert known == ["gone", 1]

@@ -65,6 +65,18 @@ def test_a_part_that_was_being_written_does_not_count(folder):
     assert Parts(folder, TRAINED, with_maps=True).samples() == set()
 
 
+@pytest.mark.parametrize("suffix", [".parquet", ".npz"])
+@pytest.mark.parametrize("share", [0, 0.5, 0.99])
+def test_a_part_that_was_cut_off_is_explained_again_with_what_follows(folder, suffix, share):
+    parts = Parts(folder, TRAINED, with_maps=True)
+    for part in scored(2, 2, 1):
+        parts.add(part)
+    (second,) = folder.parts.glob(f"*/000001{suffix}")
+    second.write_bytes(second.read_bytes()[: int(second.stat().st_size * share)])
+    parts = Parts(folder, TRAINED, with_maps=True)
+    assert parts.samples() == set(scored(2, 2, 1)[0].scores["sample"])
+
+
 def test_a_run_without_a_ranked_image_has_an_empty_file(folder):
     Parts(folder, TRAINED, with_maps=True).write_maps(folder.maps, empty_maps(["gradcam"], (16, 16)))
     found = read_maps(folder.maps)

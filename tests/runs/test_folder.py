@@ -1,4 +1,5 @@
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -8,7 +9,7 @@ from tests.runs.test_identity import changed
 from tests.test_config import composed
 from xairank.errors import UserError
 from xairank.runs.folder import FORMAT, RunFolder
-from xairank.runs.identity import identity
+from xairank.runs.identity import determining, identity
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +139,22 @@ def test_a_complete_run_can_be_amended_and_stays_complete(tmp_path, config):
     assert folder.record["seconds"] == {"training": 1, "maps": 2}
     assert folder.record["classes"] == ["a"]
     folder.claim()
+
+
+def test_a_file_cut_off_at_any_length_is_named_or_says_the_same(tmp_path, config):
+    folder = RunFolder(tmp_path / "run", config)
+    folder.claim(data="d")
+    folder.finish({"classes": ["a"]})
+    for name in ("config.yaml", "run.json"):
+        path = folder.path / name
+        whole = path.read_bytes()
+        for length in range(0, len(whole), 23):
+            path.write_bytes(whole[:length])
+            try:
+                folder.claim()
+            except UserError as error:
+                assert re.match(rf"{folder.path}(/{name})?: ", str(error))  # noqa: PT017
+            else:  # what is cut off is nothing that results depend on
+                assert determining(yaml.safe_load(path.read_text())) == determining(config)
+        path.write_bytes(whole)
+        folder.claim()

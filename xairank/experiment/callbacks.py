@@ -1,13 +1,15 @@
 """What happens during training: an epoch's metrics to a file, a bar on the screen."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
+from torch import Tensor
 
 from xairank.console import progress
+from xairank.errors import UserError
 from xairank.runs.folder import RunFolder
 from xairank.schema import METRIC_COLUMNS, SPLITS, TRAIN
 
@@ -48,6 +50,33 @@ class MetricsCallback(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes up the rows of a checkpoint."""
         self.epochs = list(state_dict["epochs"])
+
+
+class DivergenceCallback(Callback):
+    """Ends a training whose loss is no number any more; the epochs before stay."""
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Mapping[str, Tensor],  # type: ignore[override] # of a module that Lightning optimises
+        batch: object,
+        batch_idx: int,
+    ) -> None:
+        """Looks at the loss of each batch.
+
+        Raises:
+            UserError: It is NaN or infinite.
+        """
+        if bool(outputs["loss"].isfinite()):
+            return
+        lower = f"model.lr={pl_module.lr:g}" if isinstance(pl_module.lr, float) else "model.lr"
+        mixed = trainer.precision != "32-true"
+        raise UserError(
+            f"{lower}: training diverged, the loss of batch {batch_idx + 1} of epoch {trainer.current_epoch + 1} is "
+            f"{float(outputs['loss'])}; lower it"
+            + (f", or try trainer.precision=32-true instead of {trainer.precision}" if mixed else "")
+        )
 
 
 class ProgressCallback(Callback):

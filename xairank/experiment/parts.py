@@ -1,9 +1,14 @@
 """The parts of a run that are explained already, on disk, so that a resumed run continues after the last one."""
 
 import shutil
+import zipfile
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
 
 import pandas as pd
+import pyarrow
+import pyarrow.parquet
 
 from xairank.experiment.scoring import Scored
 from xairank.files import atomic
@@ -28,6 +33,9 @@ class Parts:
         found = self._tables()
         if not found or (with_maps and not all(path.with_suffix(".npz").is_file() for path in found)):
             self.delete()
+        whole = list(takewhile(partial(_is_whole, with_maps=with_maps), found))
+        for path in found[len(whole) :]:  # also those after it, so that what is left is batched as it was
+            path.unlink(missing_ok=True)
 
     def samples(self) -> set[str]:
         """What is done."""
@@ -62,3 +70,12 @@ class Parts:
 
     def _tables(self) -> list[Path]:
         return sorted(path for path in self._folder.glob("*.parquet") if not path.name.startswith("."))
+
+
+def _is_whole(table: Path, *, with_maps: bool) -> bool:
+    """Whether a part can be read to its end, where such files say what they hold."""
+    try:
+        pyarrow.parquet.read_metadata(table)
+    except (OSError, pyarrow.ArrowInvalid):
+        return False
+    return not with_maps or zipfile.is_zipfile(table.with_suffix(".npz"))

@@ -15,7 +15,7 @@ from xairank.console import console
 from xairank.data.datamodule import DefectDataModule
 from xairank.errors import UserError
 from xairank.evaluation import describe_measures, describe_metrics
-from xairank.experiment.callbacks import MetricsCallback, ProgressCallback
+from xairank.experiment.callbacks import DivergenceCallback, MetricsCallback, ProgressCallback
 from xairank.experiment.classifier import Classifier
 from xairank.experiment.clock import Clock
 from xairank.experiment.environment import describe_environment
@@ -63,7 +63,8 @@ def run_experiment(folder: RunFolder) -> None:
     several = count_devices(config["trainer"]["devices"]) > 1
     # What devices train in processes of their own is logged once they have ended.
     track = _later if several else record.epochs
-    trainer = create_trainer(config, [ProgressCallback(), MetricsCallback(folder, track), checkpointing])
+    watching = [ProgressCallback(), DivergenceCallback(), MetricsCallback(folder, track)]
+    trainer = create_trainer(config, [*watching, checkpointing])
     devices = devices_of(trainer)
     pl.seed_everything(config["seed"], verbose=False)
     encoder = load_encoder(config)

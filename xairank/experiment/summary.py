@@ -14,6 +14,7 @@ from xairank.ranking.statistics import summarize_methods
 from xairank.ranking.wins import FEWEST_CASES, Ties
 from xairank.runs.folder import RunFolder
 from xairank.runs.grouping import is_ranked_only
+from xairank.runs.reading import parquet_metadata
 from xairank.runs.relied_on import counts_only_relied_on, in_words, leave_out_ignored
 from xairank.schema import NO_EVIDENCE, NOT_RELIED_ON, SPLITS, MethodFacts, MetricFacts, method_facts, metric_facts
 
@@ -23,6 +24,7 @@ _DOUBTFUL = 0.7  # balanced accuracy
 def print_run(console: Console, folder: RunFolder) -> None:
     """Prints the summary of a complete run from its files."""
     record, ranking = folder.record, folder.config["ranking"]
+    parquet_metadata(folder.path / "scores.parquet")
     scores = pd.read_parquet(folder.path / "scores.parquet")
     excluded = pd.read_csv(folder.path / "excluded.csv", keep_default_na=False)
     metric = ranking["metric"]

@@ -7,7 +7,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from xairank.console import console, print_error, print_line
+from xairank.console import console, file_error, print_error, print_line
 from xairank.errors import UserError
 from xairank.experiment.jobs import SWEEPER, run_folder
 from xairank.runs.folder import RunFolder
@@ -31,6 +31,10 @@ def execute(config: DictConfig) -> UserError | None:
             print_run(console, folder)
     except UserError as error:
         return error
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return file_error(error)
     return None
 
 
@@ -119,6 +123,8 @@ def _run_in_sweep(config: DictConfig, overrides: Sequence[str]) -> None:
         folder = run_folder(config, overrides)
         run(folder)
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            error = file_error(error)
         if isinstance(error, UserError):
             report = str(error)
             if report not in _reported:

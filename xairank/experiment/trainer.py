@@ -15,6 +15,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch.multiprocessing import ProcessRaisedException
 
+from xairank.attribution.protocol import is_out_of_memory
 from xairank.config import is_trainer_argument, unknown_key
 from xairank.data.datamodule import DefectDataModule
 from xairank.errors import UserError
@@ -133,9 +134,11 @@ def fit(
         raise
     except ProcessRaisedException as error:  # in the process of one of several devices
         raise cause_in_process(error) from None
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         if "deterministic" in str(error):
             raise _not_deterministic(error) from None
+        if is_out_of_memory(error):
+            raise _no_memory(trainer.strategy.root_device.type, data.batch_size) from None
         raise
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # which Lightning has made an end of the program
@@ -144,7 +147,17 @@ def fit(
     data.trainer = None  # the data goes on to the processes that explain, and a trainer cannot
 
 
-def _not_deterministic(error: RuntimeError) -> UserError:
+def _no_memory(device: str, batch_size: int) -> UserError:
+    """What a user can do where training needs more memory than there is."""
+    fewer = f"data.batch_size={batch_size // 2}" if batch_size > 1 else "a smaller data.image_size"
+    precision = "" if device == "cpu" else ", or trainer.precision=bf16-mixed"
+    return UserError(
+        f"data.batch_size={batch_size}: training needs more memory than there is ({device}); try {fewer}{precision}; "
+        "epochs that are finished are kept"
+    )
+
+
+def _not_deterministic(error: Exception) -> UserError:
     """What a user can do about an operation that has no deterministic form."""
     operation = str(error).split(" ", 1)[0]
     return UserError(
@@ -171,7 +184,7 @@ def drop_optimizer(path: Path) -> None:
     checkpoint = load_checkpoint(path)
     if any(checkpoint["optimizer_states"]):
         with atomic(path) as temporary:
-            torch.save({**checkpoint, "optimizer_states": []}, temporary)
+            _save({**checkpoint, "optimizer_states": []}, temporary)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -180,4 +193,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
         """Saves a checkpoint that is whole or not there."""
         with atomic(Path(path)) as temporary:
-            torch.save(checkpoint, temporary)
+            _save(checkpoint, temporary)
+
+
+def _save(checkpoint: dict[str, Any], path: Path) -> None:
+    """Saves through Python's file: PyTorch's own does not say why it cannot write."""
+    with path.open("wb") as file:
+        torch.save(checkpoint, file)

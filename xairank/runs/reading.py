@@ -66,7 +66,7 @@ def read_run(folder: Path, info: dict[str, Any]) -> Run:
 def read_scores(runs: Sequence[Run]) -> pd.DataFrame:
     """All scores, read as one data set. A run without a ranked image has no rows, and its file not all columns."""
     paths = [run.folder / "scores.parquet" for run in runs]
-    metadata = [_parquet_metadata(path) for path in paths]
+    metadata = [parquet_metadata(path) for path in paths]
     counts = np.array([some.num_rows for some in metadata])
     schemas = {path: some.schema.to_arrow_schema() for path, some in zip(paths, metadata, strict=True) if some.num_rows}
     if not schemas:
@@ -97,7 +97,7 @@ def read_variants(folders: Sequence[Path], seeds: Sequence[int]) -> pd.DataFrame
     for folder, seed in zip(folders, seeds, strict=True):
         path = folder / "variants.parquet"
         if path.is_file():
-            names = _parquet_metadata(path).schema.to_arrow_schema().names
+            names = parquet_metadata(path).schema.to_arrow_schema().names
             if names:
                 _check_columns(path, names, (*SAMPLE_COLUMNS, "method", *VARIANT_COLUMNS))
             tables.append(pd.read_parquet(path).assign(seed=seed))
@@ -139,7 +139,12 @@ def _read_config(path: Path) -> dict[str, Any]:
     )
 
 
-def _parquet_metadata(path: Path) -> pyarrow.parquet.FileMetaData:
+def parquet_metadata(path: Path) -> pyarrow.parquet.FileMetaData:
+    """What a table says of itself, at its end, so that it is there to its end.
+
+    Raises:
+        UserError: It is not there, or not whole.
+    """
     try:
         return pyarrow.parquet.read_metadata(path)
     except FileNotFoundError:

@@ -4,12 +4,13 @@ import json
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import numpy as np
@@ -153,16 +154,23 @@ def draw_all(draw: "partial[None]", samples: list[tuple[str, int]], workers: int
     if workers == 1 or len(samples) < MANY:
         yield from map(draw, samples)
         return
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), ignore_interrupt)
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), follow_parent)
     try:
         yield from pool.map(draw, samples, chunksize=8)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def ignore_interrupt() -> None:
-    """Leaves Ctrl-C to the parent, which ends its workers: no stack trace of each of them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def follow_parent() -> None:
+    """Leaves Ctrl-C to the parent, which ends its workers, and ends with a parent that was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # no stack trace of each of them
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if parent := parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def render_file(root: Path, category: SyntheticCategory, sample: tuple[str, int]) -> None:
