@@ -10,7 +10,7 @@ ARGS   ?=
 SEEDS  := 42,43,44,45,46,47,48,49,50,51
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format paper tables figures report dashboard docs docs-serve package tag bench bench-adapted bench-methods gpu-check bench-training bench-tables clean
+.PHONY: help setup demo test test-all lint format paper tables figures report dashboard docs docs-serve package tag bench bench-adapted bench-methods gpu-check bench-training bench-tables torture clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test: $(READY) ## Run the tests, without the slow ones
 
 test-all: $(READY) ## Run all tests, the slow ones too
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup -m '' $(ARGS)
+
+torture: $(READY) ## Kill sweeps at random moments, start pairs at once, fill the disk: nothing may be lost
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture $(ARGS)
 
 lint: $(READY) ## Check format, style and types
 	$(BIN)/ruff format --check .
