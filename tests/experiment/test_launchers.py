@@ -43,11 +43,11 @@ def test_the_files_have_only_keys_of_their_plug_ins():
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="hydra-submitit-launcher is not installed")
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="hydra-joblib-launcher is not installed")
     from hydra_plugins.hydra_joblib_launcher.config import JobLibLauncherConf
-    from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf, SlurmQueueConf
+    from hydra_plugins.hydra_submitit_launcher.config import LocalQueueConf, SlurmQueueConf
 
     known = {
         "joblib": JobLibLauncherConf.__dataclass_fields__,
-        "submitit_local": {*BaseQueueConf.__dataclass_fields__, "_target_", "signal_delay_s"},
+        "submitit_local": LocalQueueConf.__dataclass_fields__,
         "submitit_slurm": SlurmQueueConf.__dataclass_fields__,
     }
     for file in FILES:
