@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException
+from hydra.plugins.sweeper import Sweeper
 from omegaconf.errors import OmegaConfBaseException
 
 from xairank.config import CONFIGURATION, composition_message, is_trainer_argument
@@ -133,13 +133,13 @@ def _plan(config_name: str) -> "list[Job] | None":
 @contextmanager
 def _composed_once(jobs: "Sequence[Job] | None") -> Iterator[None]:
     """Hydra's sweep without its check that every run can be composed, a fifth of a second each: they have been."""
-    check = BasicSweeper.validate_batch_is_legal
+    check = Sweeper.validate_batch_is_legal  # of the base class: Hydra imports its own sweeper a second time
     if jobs and all(job.folder for job in jobs):
-        setattr(BasicSweeper, check.__name__, lambda sweeper, batch: None)
+        setattr(Sweeper, check.__name__, lambda sweeper, batch: None)
     try:
         yield
     finally:
-        setattr(BasicSweeper, check.__name__, check)
+        setattr(Sweeper, check.__name__, check)
 
 
 def _refuse_sweep(config_name: str) -> None:

@@ -4,16 +4,19 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.core.plugins import Plugins
 
 from tests.conftest import write_category
 from tests.training import QUICK
 from xairank.config import CONFIGURATION
 from xairank.errors import UserError
-from xairank.experiment.jobs import Composer, Job, check_jobs, plan
+from xairank.experiment.jobs import SWEEPER, Composer, Job, check_jobs, plan
+from xairank.hydra_command import _composed_once
 from xairank.runs.folder import RunFolder
 
 TESTS = Path(__file__).parents[1]
@@ -61,6 +64,16 @@ def test_configurations_are_those_that_hydra_composes(overrides):
         composer = Composer("train", [])
         composer.compose(["seed=1", *[text for text in overrides if "=" in text and "seed" not in text]])
         assert composer.compose(overrides) == expected
+
+
+@pytest.mark.parametrize(("seeds", "checked"), [("seed=1,2", False), ("seed=-1,2", True)])
+def test_hydra_composes_a_sweep_again_only_where_a_run_could_not_be_planned(place, seeds, checked):
+    jobs = plan([*QUICK, seeds])
+    sweeper = Plugins.instance().class_name_to_class[SWEEPER](max_batch_size=None)
+    with _composed_once(jobs), pytest.raises(AttributeError) if checked else nullcontext():
+        sweeper.validate_batch_is_legal([["seed=1"]])  # asks for a configuration, which there is none yet
+    with pytest.raises(AttributeError):
+        sweeper.validate_batch_is_legal([["seed=1"]])
 
 
 def test_two_configurations_in_one_folder_are_refused(place, tmp_path):
