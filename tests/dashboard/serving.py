@@ -36,7 +36,6 @@ def free_port():
 def serving(folder, *overrides):
     """The address of a dashboard that runs in ``folder``, with the network that is there."""
     from xairank.dashboard.server import open_server
-    from xairank.dashboard.turns import Turns
 
     port, home = free_port(), Path.cwd()
     given = [*OURS, f"port={port}", *overrides]
@@ -47,7 +46,7 @@ def serving(folder, *overrides):
         asyncio.set_event_loop(loop)
         loops.append(loop)
         try:
-            server = open_server(configuration(*given), keys_of(given), Turns())
+            server = open_server(configuration(*given), keys_of(given))
             server.start()
         except BaseException as error:
             failed.append(error)

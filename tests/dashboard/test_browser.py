@@ -2,6 +2,9 @@
 
 import re
 import shutil
+import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -22,6 +25,7 @@ from tests.dashboard.browsing import (
     table_of,
     text,
 )
+from tests.dashboard.serving import OURS, free_port, serving
 from tests.explaining import done, files_in, write_place
 
 pytest.importorskip("panel")
@@ -49,8 +53,6 @@ def place(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(place):
-    from tests.dashboard.serving import serving
-
     with serving(place) as found:
         yield found
 
@@ -243,3 +245,25 @@ def test_numbers_that_a_page_cannot_afford_are_refused_with_what_is_allowed(pers
     explain(page)
     message(page, "Integrated gradients: n_steps=100000 is not allowed: expected at most 1,000 on this page")
     assert files_in(place) == before  # nothing of an upload is written
+
+
+def test_ctrl_c_ends_the_command_in_the_middle_of_an_explanation(chromium, place):
+    port = free_port()
+    words = [sys.executable, "-m", "xairank.dashboard", *OURS, f"port={port}"]
+    with subprocess.Popen(words, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as command:
+        try:
+            next(line for line in command.stdout if f"http://localhost:{port}" in line)
+            page = chromium.new_page()
+            page.set_default_timeout(PATIENCE)
+            page.goto(f"http://localhost:{port}")
+            give_image(page, place / HOLE)
+            ask_for_long(page)
+            explain(page)
+            page.get_by_role("row", name="Saliency").wait_for()
+            command.send_signal(signal.SIGINT)
+            _, err = command.communicate(timeout=60)
+            page.close()
+        finally:
+            command.kill()
+    assert command.returncode == 130
+    assert err == "xairank: stopped; nothing was written\n"

@@ -17,7 +17,8 @@ from xairank.dashboard.networks import Networks
 from xairank.dashboard.page import Desk, Page
 from xairank.dashboard.presence import presence_of
 from xairank.dashboard.sources import find_sources
-from xairank.dashboard.turns import Stopped, Ticket, Turns
+from xairank.dashboard.turns import Turns
+from xairank.stopping import StoppedError, stoppable
 
 HOLE = "data/nuts/test/hole/000.png"
 
@@ -58,27 +59,18 @@ def test_who_is_there_has_a_connection_or_had_one_a_moment_ago(connections, sinc
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_server_and_what_is_explained(tmp_path, monkeypatch, capsys, number):
+def test_a_signal_ends_the_server(tmp_path, monkeypatch, number):
     monkeypatch.chdir(write_place(tmp_path))
-    opened, tickets = server.open_server, []
+    opened = server.open_server
 
-    def open_and_signal(config, given, turns):
-        made = opened(config, given, turns)
-        ticket = server_ticket(turns)
-        tickets.append(ticket)
+    def open_and_signal(config, given):
+        made = opened(config, given)
         made.io_loop.add_callback(os.kill, os.getpid(), number)
         return made
 
     monkeypatch.setattr(server, "open_server", open_and_signal)
     asyncio.set_event_loop(asyncio.new_event_loop())
     config = configuration(*OURS, f"port={free_port()}")
-    server.serve(config, {"model"})
-    assert capsys.readouterr().out.splitlines()[-1] == "Dashboard: ended"
-    with pytest.raises(Stopped):
-        tickets[0].check()
-
-
-def server_ticket(turns):
-    """A place at the head of the queue, as an explanation has that is being computed."""
-    turns._queue.append(Ticket())
-    return turns._queue[0]
+    with stoppable(), pytest.raises(StoppedError) as ended:
+        server.serve(config, {"model"})
+    assert ended.value.signal == number

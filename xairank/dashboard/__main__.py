@@ -13,6 +13,7 @@ from xairank.config import CONFIGURATION, require_keys, validate
 from xairank.console import command
 from xairank.errors import UserError
 from xairank.hydra_command import run_command
+from xairank.stopping import StoppedError, stopped
 
 _mistakes: list[UserError] = []
 
@@ -28,16 +29,17 @@ def _job(config: DictConfig) -> None:
         from xairank.experiment.ranked_config import keys_of
 
         serve(plain, keys_of(HydraConfig.get().overrides.task))
-        _end()
     except UserError as error:
         _mistakes.append(error)
+    except KeyboardInterrupt as error:
+        _end(stopped(error))
 
 
-def _end() -> None:
+def _end(asked: StoppedError) -> None:
     """Ends the process at once, as nothing is written: a long batch, or a network that is loaded, would keep it."""
+    print(asked.line("nothing was written"), file=sys.stderr, flush=True)
     sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+    os._exit(asked.status)
 
 
 def _check_extra() -> None:

@@ -29,29 +29,24 @@ _EVERYONE = ("0.0.0.0", "::", "")
 
 
 def serve(config: Config, given: Collection[str]) -> None:
-    """Serves until Ctrl-C or SIGTERM; the arguments and errors are those of :func:`open_server`."""
-    turns = Turns()
-    server = open_server(config, given, turns)
-    loop = server.io_loop.asyncio_loop  # type: ignore[attr-defined]
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):  # on Windows, where Ctrl-C interrupts the loop
-            loop.add_signal_handler(number, loop.stop)
+    """Serves until a signal interrupts it; the arguments and errors are those of :func:`open_server`."""
+    interrupted = signal.getsignal(signal.SIGINT)
+    server = open_server(config, given)
+    signal.signal(signal.SIGINT, interrupted)  # Panel has put its own there
     print_line(f"Dashboard: http://{_reachable(config['host'])}:{config['port']} (Ctrl-C ends it)")
-    with suppress(KeyboardInterrupt):
-        server.start()
-        loop.run_forever()
-    turns.close()  # Python waits for the thread that explains
-    server.stop()
-    print_line("Dashboard: ended")
+    server.start()
+    try:
+        server.io_loop.asyncio_loop.run_forever()  # type: ignore[attr-defined]
+    finally:
+        server.stop()
 
 
-def open_server(config: Config, given: Collection[str], turns: Turns) -> Server:
+def open_server(config: Config, given: Collection[str]) -> Server:
     """A server that listens, for the event loop of this thread.
 
     Args:
         config: Of ``python -m xairank.dashboard``, valid and with plain types.
         given: The keys that are overridden.
-        turns: The queue before the engine.
 
     Raises:
         UserError: There is no network to choose, that of the command line cannot be built, a method cannot be made, or
@@ -66,7 +61,7 @@ def open_server(config: Config, given: Collection[str], turns: Turns) -> Server:
     check_sources(found, config["folder"])
     if config["model"]["source"]:
         networks.check(next(iter(found.values()))())
-    desk = Desk(sources, attribution["methods"], networks, turns)
+    desk = Desk(sources, attribution["methods"], networks, Turns())
     pn.extension("plotly", design=Quiet)
     for noisy in ("tornado.access", "bokeh", "panel"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

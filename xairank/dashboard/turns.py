@@ -65,11 +65,6 @@ class Turns:
         ticket.stopped.set()
         self._wake()
 
-    def close(self) -> None:
-        """Stops everything that was asked for, as the server ends."""
-        for ticket in list(self._queue):
-            self.stop(ticket)
-
     def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
