@@ -84,3 +84,29 @@ def test_who_has_the_turn_is_stopped_where_it_looks():
     turns.stop(ticket)
     with pytest.raises(Stopped):
         ticket.check()
+
+
+def test_who_stops_goes_at_once_and_the_next_one_begins_when_the_work_is_done():
+    turns, order = Turns(), []
+
+    async def leave(ticket):
+        async with turns.turn(ticket, print):
+            raise Stopped
+
+    async def follow():
+        async with turns.turn(Ticket(), print):
+            order.append("next")
+
+    async def both():
+        ticket = Ticket()
+        ticket.work = asyncio.get_running_loop().create_future()
+        with pytest.raises(Stopped):
+            await leave(ticket)
+        following = asyncio.create_task(follow())
+        await asyncio.sleep(0)
+        order.append("work")
+        ticket.work.set_exception(Stopped())
+        await following
+
+    asyncio.run(both())
+    assert order == ["work", "next"]

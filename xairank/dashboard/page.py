@@ -107,9 +107,8 @@ class Page:
         self._desk.turns.stop(self._ticket)
 
     def _end(self) -> None:
-        """Ends an explanation; what is being computed at this moment must be waited for, and the person knows."""
+        """Ends an explanation; the next one begins after the batch that is being computed."""
         self._stop.disabled = True
-        self._say("Stopping ...")
         self._desk.turns.stop(self._ticket)
 
     def _say(self, text: str, *, bad: bool = False) -> None:
@@ -195,12 +194,12 @@ class Page:
 
         steps = explain_image(self._desk.networks, question, before)
         for done in itertools.count():
-            step = asyncio.ensure_future(asyncio.to_thread(next, steps, None))
+            ticket.work = step = asyncio.ensure_future(asyncio.to_thread(next, steps, None))
             while not step.done():
                 if not self._is_there():
                     self._desk.turns.stop(ticket)
-                if not ticket.stopped.is_set():
-                    self._tell_progress(done, len(question.methods) + 1, passes, time.perf_counter() - started)
+                ticket.check()
+                self._tell_progress(done, len(question.methods) + 1, passes, time.perf_counter() - started)
                 await asyncio.wait({step}, timeout=TOLD)
             found = step.result()
             if found is None:

@@ -15,10 +15,12 @@ class Ticket:
 
     Attributes:
         stopped: Set where the person wants it no more; also read by the thread that explains.
+        work: What a thread computes for it; a turn lasts until that is done, even where nobody waits for it any more.
     """
 
     def __init__(self) -> None:
         self.stopped = threading.Event()
+        self.work: asyncio.Future | None = None
 
     def check(self) -> None:
         """Ends what is being done where it is wanted no more.
@@ -39,7 +41,7 @@ class Turns:
 
     @asynccontextmanager
     async def turn(self, ticket: Ticket, tell: Callable[[int], None]) -> AsyncIterator[None]:
-        """Waits until it is the ticket's turn, which lasts as long as the block.
+        """Waits until it is the ticket's turn, which lasts as long as the block and the ticket's work.
 
         Args:
             ticket: A new one.
@@ -57,12 +59,20 @@ class Turns:
             ticket.check()
             yield
         finally:
-            self._queue.remove(ticket)
-            self._wake()
+            if ticket.work is None or ticket.work.done():
+                self._leave(ticket)
+            else:
+                ticket.work.add_done_callback(lambda work: self._leave(ticket))
 
     def stop(self, ticket: Ticket) -> None:
         """Takes a ticket out of the queue, or ends its explanation after the batch that is being computed."""
         ticket.stopped.set()
+        self._wake()
+
+    def _leave(self, ticket: Ticket) -> None:
+        if ticket.work and not ticket.work.cancelled():
+            ticket.work.exception()  # is known: nobody waits for it any more
+        self._queue.remove(ticket)
         self._wake()
 
     def _wake(self) -> None:
