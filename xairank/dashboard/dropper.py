@@ -34,6 +34,7 @@ class Dropper(JSComponent):
 
     label = param.String(doc="What file is wanted.")
     shown = param.String(doc="The name of the file that was taken last.")
+    preview = param.String(doc="A small picture of it, as a page holds it.")
     limit = param.Integer(MEGABYTES * 1_000_000, doc="Bytes of a file, at most.")
     chunk = param.Integer(CHUNK, doc="Bytes of a message.")
 
@@ -41,11 +42,14 @@ class Dropper(JSComponent):
 export function render({ model }) {
   const root = document.createElement('label');
   root.innerHTML = `<span class="label"></span>
-    <span class="drop"><b></b>Drop a file here, or <u>choose one</u><input type="file" accept="image/*"></span>`;
-  const input = root.querySelector('input'), drop = root.querySelector('.drop');
+    <span class="drop"><img alt="" hidden><b></b>Drop a file here, or <u>choose one</u>
+    <input type="file" accept="image/*"></span>`;
+  const input = root.querySelector('input'), drop = root.querySelector('.drop'), preview = root.querySelector('img');
   const show = () => {
     root.querySelector('.label').textContent = model.label;
     root.querySelector('b').textContent = model.shown;
+    preview.hidden = !model.preview;
+    preview.src = model.preview;
   };
   input.addEventListener('change', async () => {
     const file = input.files[0];
@@ -63,7 +67,7 @@ export function render({ model }) {
   });
   for (const kind of ['dragenter', 'dragleave', 'drop'])
     drop.addEventListener(kind, () => drop.classList.toggle('over', kind === 'dragenter'));
-  model.on('shown', show);
+  for (const name of ['shown', 'preview']) model.on(name, show);
   show();
   return root;
 }
@@ -75,6 +79,7 @@ export function render({ model }) {
 .drop { position: relative; display: block; padding: 0.9rem 0.75rem; text-align: center; border-radius: 4px;
   border: 1px dashed var(--line); background: var(--raised); }
 .drop b { display: block; overflow-wrap: anywhere; }
+.drop img { margin: 0 auto 0.4rem; max-width: 100%; image-rendering: auto; }
 .drop.over { border: 1px solid var(--accent); }
 .drop:focus-within { outline: 2px solid var(--accent); outline-offset: 1px; }
 input { position: absolute; inset: 0; width: 100%; opacity: 0; cursor: pointer; }

@@ -83,7 +83,9 @@ class Page:
     def layout(self) -> pn.Template:
         """The page as the browser gets it."""
         page = pn.Template(LAYOUT)
-        methods = pn.Column(self._methods, height=190, scroll="y-auto", **_WIDE)
+        methods = pn.Column(
+            self._methods, height=200, scroll="y-auto", margin=(0, 10, 10, 10), css_classes=["framed"], **_WIDE
+        )
         page.add_panel(
             "controls",
             pn.Column(
@@ -94,10 +96,10 @@ class Page:
                 methods,
                 self._options_of,
                 self._options,
-                pn.Row(self._explain, self._stop),
                 **_WIDE,
             ),
         )
+        page.add_panel("actions", pn.Row(self._explain, self._stop))
         page.add_panel("status", self._status)
         page.add_panel("results", pn.Column(self._subject.canvas, self._results.column, **_WIDE))
         return page

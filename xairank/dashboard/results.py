@@ -24,13 +24,17 @@ class Results:
     def __init__(self) -> None:
         self._said = pn.pane.HTML(_EMPTY, sizing_mode="stretch_width")
         self._table = pn.pane.HTML("", sizing_mode="stretch_width")
-        self._maps = pn.FlexBox(sizing_mode="stretch_width")
-        self._left = pn.widgets.Select(label="Left", options=[], width=200)
-        self._right = pn.widgets.Select(label="Right", options=[], width=200)
+        self._maps = pn.Column(css_classes=["maps"], sizing_mode="stretch_width")
+        self._left = pn.widgets.Select(label="Left", options=[], sizing_mode="stretch_width")
+        self._right = pn.widgets.Select(label="Right", options=[], sizing_mode="stretch_width")
         self._swipe = Swipe(sizing_mode="stretch_width", max_width=560, margin=(5, 10))
         heading = pn.pane.HTML("<h2>Compare two maps</h2>")
         self._comparison = pn.Column(
-            heading, pn.FlexBox(self._left, self._right), self._swipe, visible=False, sizing_mode="stretch_width"
+            heading,
+            pn.Row(self._left, self._right, max_width=580, sizing_mode="stretch_width"),
+            self._swipe,
+            visible=False,
+            sizing_mode="stretch_width",
         )
         for select in (self._left, self._right):
             select.param.watch(lambda _: self._compare(), "value")
@@ -128,7 +132,7 @@ def _card(name: str, step: Explained, uri: str, drawn: Image.Image) -> pn.pane.H
     return pn.pane.HTML(
         f"<figure><img src='{uri}' alt='{escape(alternative, quote=True)}' width='{drawn.width}' "
         f"height='{drawn.height}'><figcaption>{caption}</figcaption></figure>",
-        width=300,
+        sizing_mode="stretch_width",
     )
 
 

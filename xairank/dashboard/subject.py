@@ -9,13 +9,15 @@ import numpy as np
 import panel as pn
 import plotly.graph_objects as go
 from numpy.typing import NDArray
+from PIL import ImageOps
 
-from xairank.dashboard.drawing import TOOLS, Shapes, canvas, drawn_mask, shapes_after
+from xairank.dashboard.drawing import TOOLS, Shapes, as_uri, canvas, drawn_mask, shapes_after
 from xairank.dashboard.dropper import Dropper, Given, Upload
 from xairank.dashboard.uploads import Picture, read_mask_of, read_picture, see_image
 from xairank.data.images import View
 from xairank.errors import UserError
 
+PREVIEW = (280, 120)  # pixels of the small picture, at most
 NONE, FILE, DRAWN = "none", "a file", "drawn on the image"
 
 
@@ -83,18 +85,19 @@ class Subject:
     async def _take_image(self, given: Given) -> None:
         """Decodes an image away from the loop that serves the other pages."""
         self._latest = given
-        self._picture, self._shapes, self._image_file.shown = None, [], ""
+        self._picture, self._shapes = None, []
+        self._image_file.param.update(shown="", preview="")
         try:
             if isinstance(given, UserError):
                 raise given
             self._say(f"Reading {given.name} ...")
-            picture = await asyncio.to_thread(read_picture, given)
+            picture, preview = await asyncio.to_thread(_read, given)
             if given is not self._latest:
                 return  # another one was dropped meanwhile
             self._picture = picture
             width, height = picture.image.size
             self._say(f"{given.name}: {width:,} x {height:,} pixels.")
-            self._image_file.shown = given.name
+            self._image_file.param.update(shown=given.name, preview=preview)
         except UserError as error:
             self._say(str(error), bad=True)
         self._show()
@@ -120,6 +123,16 @@ class Subject:
 
     def _draw(self, _event: object) -> None:
         self._shapes = shapes_after(self._shapes, self._plot.relayout_data)
+
+
+def _read(upload: Upload) -> tuple[Picture, str]:
+    """A picture, and a small one as a page holds it.
+
+    Raises:
+        UserError: It is none.
+    """
+    picture = read_picture(upload)
+    return picture, as_uri(ImageOps.contain(picture.image, PREVIEW))
 
 
 def _scheduled(take: Callable[[Given], Any]) -> Callable[[Given], None]:
