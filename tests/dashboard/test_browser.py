@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 
 import numpy as np
 import pytest
@@ -267,3 +268,11 @@ def test_ctrl_c_ends_the_command_in_the_middle_of_an_explanation(chromium, place
             command.kill()
     assert command.returncode == 130
     assert err == "xairank: stopped; nothing was written\n"
+
+
+def test_one_page_too_many_is_told_so(address, monkeypatch):
+    from xairank.dashboard.presence import Places
+
+    monkeypatch.setattr(Places, "take", lambda places, is_there: False)
+    with urllib.request.urlopen(address) as answer:
+        assert "16 pages of this dashboard are open, as many as it serves; close one" in answer.read().decode()

@@ -15,7 +15,7 @@ from xairank.dashboard import server
 from xairank.dashboard.dropper import Upload
 from xairank.dashboard.networks import Networks
 from xairank.dashboard.page import Desk, Page
-from xairank.dashboard.presence import presence_of
+from xairank.dashboard.presence import Places, presence_of
 from xairank.dashboard.sources import find_sources
 from xairank.dashboard.turns import Turns
 from xairank.stopping import StoppedError, stoppable
@@ -56,6 +56,18 @@ def test_who_is_there_has_a_connection_or_had_one_a_moment_ago(connections, sinc
     )
     assert presence_of(SimpleNamespace(session_context=SimpleNamespace(session=session)))() is there
     assert not presence_of(SimpleNamespace(session_context=None))()
+
+
+def test_a_place_is_free_when_who_took_it_has_gone():
+    places, there = Places(2), {"first", "second", "third"}
+
+    def come(name):
+        return places.take(lambda: name in there)
+
+    assert [come("first"), come("second"), come("third")] == [True, True, False]
+    there.remove("first")
+    assert come("third")
+    assert not come("first")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -21,6 +21,7 @@ from xairank.dashboard.results import Results
 from xairank.dashboard.sources import Source
 from xairank.dashboard.subject import Subject
 from xairank.dashboard.turns import Stopped, Ticket, Turns
+from xairank.dashboard.uploads import decoding
 from xairank.errors import UserError
 from xairank.experiment.explain_config import PREDICTED
 from xairank.names import count
@@ -172,7 +173,7 @@ class Page:
         self._ticket = ticket = Ticket()
         self._explain.disabled, self._stop.disabled = True, False
         try:
-            question = await asyncio.to_thread(self._question)
+            question = await decoding(self._question)
             async with self._desk.turns.turn(ticket, self._tell_place):
                 self._results.start(question)
                 await self._run(question, ticket)

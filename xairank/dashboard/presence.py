@@ -7,6 +7,26 @@ from bokeh.document import Document
 GRACE = 2_000  # milliseconds without a connection; less is a network that stumbles
 
 
+class Places:
+    """Room for so many people at a time.
+
+    Args:
+        most: How many.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._taken: list[Callable[[], bool]] = []
+
+    def take(self, is_there: Callable[[], bool]) -> bool:
+        """Takes a place until somebody is not there any more; whether there was one."""
+        self._taken = [one for one in self._taken if one()]
+        if len(self._taken) >= self.most:
+            return False
+        self._taken.append(is_there)
+        return True
+
+
 def presence_of(document: Document | None) -> Callable[[], bool]:
     """What tells whether the browser of a page is there.
 

@@ -18,13 +18,17 @@ from xairank.dashboard.dropper import LARGEST_MESSAGE
 from xairank.dashboard.networks import Networks
 from xairank.dashboard.options import make_method
 from xairank.dashboard.page import Desk, Page
-from xairank.dashboard.presence import presence_of
+from xairank.dashboard.presence import Places, presence_of
 from xairank.dashboard.sources import check_sources, find_sources
 from xairank.dashboard.style import Quiet
 from xairank.dashboard.turns import Turns
 from xairank.errors import UserError
 
 Config = dict[str, Any]
+MOST_PAGES = 16  # at a time; each holds its image, of up to 270 MB
+_FULL = f"""{{% extends base %}}{{% block contents %}}
+<p>{MOST_PAGES} pages of this dashboard are open, as many as it serves; close one, then reload this page.</p>
+{{% endblock %}}"""
 _EVERYONE = ("0.0.0.0", "::", "")
 
 
@@ -65,10 +69,13 @@ def open_server(config: Config, given: Collection[str]) -> Server:
     pn.extension("plotly", design=Quiet)
     for noisy in ("tornado.access", "bokeh", "panel"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    host, port = config["host"], config["port"]
+    host, port, places = config["host"], config["port"], Places(MOST_PAGES)
 
     def page() -> pn.Template:
-        made = Page(desk, presence_of(pn.state.curdoc))
+        is_there = presence_of(pn.state.curdoc)
+        if not places.take(is_there):
+            return pn.Template(_FULL)
+        made = Page(desk, is_there)
         pn.state.on_session_destroyed(lambda _: made.close())
         return made.layout()
 

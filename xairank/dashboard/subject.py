@@ -1,6 +1,5 @@
 """What is explained: the image and its mask, dropped or drawn, and what is said of them."""
 
-import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
@@ -13,7 +12,7 @@ from PIL import ImageOps
 
 from xairank.dashboard.drawing import TOOLS, Shapes, as_uri, canvas, drawn_mask, shapes_after
 from xairank.dashboard.dropper import Dropper, Given, Upload
-from xairank.dashboard.uploads import Picture, read_mask_of, read_picture, see_image
+from xairank.dashboard.uploads import Picture, decoding, read_mask_of, read_picture, see_image
 from xairank.data.images import View
 from xairank.errors import UserError
 
@@ -91,7 +90,7 @@ class Subject:
             if isinstance(given, UserError):
                 raise given
             self._say(f"Reading {given.name} ...")
-            picture, preview = await asyncio.to_thread(_read, given)
+            picture, preview = await decoding(partial(_read, given))
             if given is not self._latest:
                 return  # another one was dropped meanwhile
             self._picture = picture

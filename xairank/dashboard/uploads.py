@@ -1,7 +1,10 @@
 """What people give is held in memory, and checked as the files of a data set are."""
 
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +14,14 @@ from xairank.dashboard.dropper import Upload
 from xairank.data.images import View, read_image, view_image
 from xairank.experiment.explain_config import in_keys_of_explain
 from xairank.experiment.explain_reading import read_seen_mask
+
+T = TypeVar("T")
+_decoder = ThreadPoolExecutor(max_workers=1)  # an image of 89 million pixels takes 270 MB: one at a time
+
+
+async def decoding(work: Callable[[], T]) -> T:
+    """What a function that decodes images gives, computed away from the loop that serves the pages, in turn."""
+    return await asyncio.get_running_loop().run_in_executor(_decoder, work)
 
 
 class Picture(NamedTuple):
