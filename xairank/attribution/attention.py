@@ -139,7 +139,9 @@ def _is_other_attention(part: nn.Module) -> bool:
 
 
 def _width(layer: nn.Module) -> int:
-    return int(layer.embed_dim if isinstance(layer, nn.MultiheadAttention) else layer.attn_dim)  # type: ignore[arg-type]
+    if isinstance(layer, nn.MultiheadAttention):
+        return layer.embed_dim
+    return cast(nn.Linear, layer.proj).in_features  # attn_dim, which older versions of timm do not have
 
 
 def _of_timm(calls: list[tuple[int, Tensor]], number: int) -> Any:  # noqa: ANN401 - torch's type of a hook
