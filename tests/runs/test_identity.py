@@ -33,6 +33,8 @@ def changed(config, key, value):
         (["~evaluation.metrics.topk_iou"], "evaluation.metrics.topk_iou=removed,seed=42"),
         (["seed=42", "model.beta=0"], "model.beta=0,seed=42"),
         (["model.encoder=resnet18", "data=synthetic"], "data=synthetic,model.encoder=resnet18,seed=42"),
+        (["model.factory=nets:build"], "model.factory=nets-build,seed=42"),
+        (["model.factory=nets\\:build"], "model.factory=nets-build,seed=42"),  # as a sweep hands it on
         (["+model.extra=a/b c"], "model.extra=a-b-c,seed=42"),
         (["++trainer.gradient_clip_val=1"], "seed=42,trainer.gradient_clip_val=1"),
         (["trainer.accelerator=gpu", "trainer.devices=[1]"], "seed=42"),

@@ -91,6 +91,7 @@ def _is_left_out(key: str, left_out: Iterable[str]) -> bool:
 def _parts(override: str) -> tuple[str, str]:
     """Key and value of an override; of a deleted key the value is "removed"."""
     key, _, value = override.lstrip("+").partition("=")
+    value = re.sub(r"\\(.)", r"\1", value)  # a sweep hands on what it escaped: nets\:build
     return (key[1:], "removed") if key.startswith("~") else (key, value)
 
 
