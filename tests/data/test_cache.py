@@ -1,5 +1,6 @@
 """Decoded data is kept by the content of its files, and gives the bits that decoding gives."""
 
+import os
 import threading
 
 import numpy as np
@@ -147,6 +148,8 @@ def test_what_was_not_used_for_longest_makes_room(table, monkeypatch):
         read(table, view)
         (new,) = set(entries()) - set(names)
         names.append(new)
+    for used, name in enumerate(names):  # long ago, the first one first
+        os.utime(cache_folder() / name, (used, used))
     read(table, views[0])  # used again
     size = sum(file.stat().st_size for file in (cache_folder() / names[0]).iterdir())
     monkeypatch.setattr(cache, "LIMIT", int(2.5 * size))
