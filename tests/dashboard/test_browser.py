@@ -80,6 +80,7 @@ def person(chromium, address):
         page.on("request", lambda one: wrong.append(one.url) if not is_local(one.url, address) else None)
         page.goto(address)
         page.get_by_role("button", name="Explain").wait_for()
+        page.wait_for_function("Bokeh.documents[0].is_idle")  # all is drawn; what is drawn anew forgets a file
         return page
 
     yield come
