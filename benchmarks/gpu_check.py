@@ -63,6 +63,8 @@ class Bench:
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        if self.accelerator == "cpu":  # processes that share the cores through threads wait for one another
+            environment["OMP_NUM_THREADS"] = "1"
         command = [sys.executable, "-m", *arguments]
         return subprocess.Popen(
             command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
