@@ -61,7 +61,7 @@ def run_experiment(folder: RunFolder) -> None:
         save_on_train_epoch_end=True,  # also after an epoch that is not evaluated
     )
     several = count_devices(config["trainer"]["devices"]) > 1
-    # What devices train in processes of their own is logged once they have ended.
+    # What devices train in processes of their own is logged with the results, from metrics.csv.
     track = _later if several else record.epochs
     watching = [ProgressCallback(), DivergenceCallback(), MetricsCallback(folder, track)]
     trainer = create_trainer(config, [*watching, checkpointing])
@@ -82,9 +82,6 @@ def run_experiment(folder: RunFolder) -> None:
             fit(trainer, module, data, folder.checkpoint, config["trainer"])
             clock.stop("training")
             _check_trained(folder)
-            if several:
-                epochs = pd.read_csv(folder.path / "metrics.csv")
-                record.epochs([{str(key): value for key, value in row.items()} for _, row in epochs.iterrows()])
             parts = Parts(folder, sha256(folder.checkpoint), with_maps=config["attribution"]["keep_maps"])
             classifier = _classifier(module.to(devices[0]), data)
             explained = explain_run(config, classifier, data, suited, metrics, measures, parts, devices)
@@ -131,7 +128,7 @@ def _log_results(record: Record, folder: RunFolder) -> None:
 
 
 def _later(_: object) -> None:
-    """Logs nothing yet."""
+    """Logs nothing yet: the epochs come with the results."""
 
 
 def add_maps(folder: RunFolder) -> None:
