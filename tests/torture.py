@@ -119,7 +119,8 @@ class Torture:
         if self.real:
             with (folder / "log").open("ab") as log:
                 command = [sys.executable, "-m", f"xairank.{work}", *WORK[work], *arguments]
-                environment = os.environ | {"PYTHONPATH": f"{Path(__file__).parents[1]}:{self.base}"}
+                paths = [str(Path(__file__).parents[1]), str(self.base), os.environ.get("PYTHONPATH")]
+                environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
                 self.children.append(subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log))
             return self.children[-1].pid
         child = os.fork()

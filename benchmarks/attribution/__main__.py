@@ -6,7 +6,8 @@
 
 All contenders explain the same images with the same network in the same process, in turn, round after round; a round's
 ratios compare what ran within seconds of each other, so a busy machine disturbs them little. Peak memory is that of a
-call before the rounds. Writes CSV and a picture.
+call before the rounds. Writes CSV and a picture after each table. A contender that fails, or whose maps are not the
+others', is left out and said so; exit status 1.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import datetime
 import functools
 import importlib.metadata
 import platform
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -21,14 +24,19 @@ import timm
 import torch
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 
-from benchmarks.attribution.contenders import CONTENDERS, METHODS, Contender, Maps, Network
+from benchmarks.attribution.contenders import CONTENDERS, METHODS, Maps, Network
 from benchmarks.attribution.measuring import measure_memory, measure_seconds
 from benchmarks.attribution.plot import plot
 
 ENCODERS = ("efficientnet_b0", "resnet50", "convnext_tiny", "mobilenetv3_large_100")
 VARIED = {"images": (1, 2, 8, 32, 128, 512), "steps": (10, 25, 50, 100, 200), "batch": (1, 2, 4, 8, 16, 32, 64)}
-TOLERANCE = 1e-2  # of the largest value: contenders whose maps differ more did not compute the same thing
+# Of an image's largest value, in the median over images: contenders whose maps differ more did not compute the same. In
+# any float32 implementation rounding decides on which side of a ReLU's kink a value near zero falls: some images of
+# every contender differ from float64's by several hundredths, while the others differ by 1e-6.
+TOLERANCE = 1e-3
+CHECKED = 7  # images
 console = Console()
 
 
@@ -37,16 +45,18 @@ def main() -> None:
     device = torch.device(arguments.device)
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     rows: list[dict[str, object]] = []
+    problems: list[str] = []
     for encoder in arguments.encoders:
         network = create_network(encoder, device)
         for methods in [METHODS] + [(name,) for name in METHODS] * (not arguments.together):
             for value in VARIED.get(arguments.vary, (None,)):
                 setting = {"encoder": encoder, "methods": "+".join(methods), arguments.vary: value}
-                found = compare(network, methods, setting, arguments, device)
+                found = compare(network, methods, setting, arguments, device, problems)
                 rows += found
                 show(pd.DataFrame(found))
-    table = pd.DataFrame(rows).drop(columns="nothing", errors="ignore")
-    write(table, arguments, device)
+                write(pd.DataFrame(rows).drop(columns="nothing", errors="ignore"), arguments, device)
+    console.print(f"Written: {arguments.out}/{file_name(arguments)}.csv and .png")
+    sys.exit(1 if problems else 0)
 
 
 def parse() -> argparse.Namespace:
@@ -83,24 +93,30 @@ def compare(
     setting: dict[str, object],
     arguments: argparse.Namespace,
     device: torch.device,
+    problems: list[str],
 ) -> list[dict[str, object]]:
-    """A row a contender and round."""
+    """A row a contender and round; contenders that cannot take part are added to ``problems``."""
     count, steps = int(setting.get("images") or arguments.images), int(setting.get("steps") or arguments.steps)
     generator = torch.Generator().manual_seed(1)
     images = torch.rand(count, 3, 224, 224, generator=generator).to(device)
     with torch.no_grad():
         targets = torch.cat([network(part).argmax(dim=1) for part in images.split(8)])
-    ready: dict[str, Contender] = {}
-    for name in arguments.contenders:
-        if name != "torch-cam" or methods == ("gradcam",):
-            ready[name] = CONTENDERS[name](network, images[:1], methods, steps, setting.get("batch"))
+    calls: dict[str, Callable[[], Maps]] = {}
     expected: Maps | None = None
-    for name, contender in ready.items():  # also warms up
-        maps = contender(images[:1], targets[:1])
-        check(name, maps, expected)
+    for name in arguments.contenders:
+        if name == "torch-cam" and methods != ("gradcam",):
+            continue
+        try:
+            contender = CONTENDERS[name](network, images[:1], methods, steps, setting.get("batch"))
+            maps = contender(images[:CHECKED], targets[:CHECKED])  # also warms up
+            check(maps, expected)
+        except Exception as error:  # another tool's network, memory or maps: the others still race
+            problems.append(f"{setting['encoder']}, {setting['methods']}: {name} is left out: {error}")
+            console.print(problems[-1])
+            continue
         expected = expected or maps
+        calls[name] = functools.partial(contender, images, targets)
     rows: list[dict[str, object]] = []
-    calls = {name: functools.partial(contender, images, targets) for name, contender in ready.items()}
     memory = {name: measure_memory(call, device) for name, call in calls.items()}
     for number in range(arguments.rounds):
         for name, call in calls.items():
@@ -110,17 +126,22 @@ def compare(
     return rows
 
 
-def check(name: str, maps: Maps, expected: Maps | None) -> None:
-    """Raises a SystemExit where a contender's maps are not those of the first: a race of different things."""
+def check(maps: Maps, expected: Maps | None) -> None:
+    """Raises a ValueError where maps are not the expected ones: a race of different things."""
     for method, found in maps.items():
         if expected is None or method not in expected:
             continue
-        reference = expected[method]
-        if name == "torch-cam":  # scales its maps to [0, 1]
-            reference = (reference - reference.amin()) / (reference.amax() - reference.amin())
-        difference = float((found.detach() - reference).abs().max() / reference.amax())
-        if not difference <= TOLERANCE:
-            raise SystemExit(f"{name}: its {method} differs from the others' by {difference:.2g} of the largest value")
+        pairs = zip(found.detach(), expected[method], strict=True)
+        differences = torch.stack([(scaled(one) - scaled(other)).abs().max() for one, other in pairs])
+        if not differences.median() <= TOLERANCE:
+            raise ValueError(
+                f"its {method} differs by {differences.median():.2g} of the largest value, median of images"
+            )
+
+
+def scaled(image: Tensor) -> Tensor:
+    """To [0, 1], as torch-cam scales its maps."""
+    return (image - image.amin()) / (image.amax() - image.amin())
 
 
 def show(table: pd.DataFrame) -> None:
@@ -147,11 +168,14 @@ def write(table: pd.DataFrame, arguments: argparse.Namespace, device: torch.devi
         threads=torch.get_num_threads(),
         **{name: importlib.metadata.version(name) for name in ("xairank", "torch", "captum", "torchcam", "timm")},
     )
-    name = "attribution" if arguments.vary == "nothing" else f"attribution_by_{arguments.vary}"
+    name = file_name(arguments)
     arguments.out.mkdir(parents=True, exist_ok=True)
     table.to_csv(arguments.out / f"{name}.csv", index=False, float_format="%.4g")
     plot(table, arguments.vary, arguments.out / f"{name}.png")
-    console.print(f"Written: {arguments.out / name}.csv and .png")
+
+
+def file_name(arguments: argparse.Namespace) -> str:
+    return "attribution" if arguments.vary == "nothing" else f"attribution_by_{arguments.vary}"
 
 
 def _processor() -> str:

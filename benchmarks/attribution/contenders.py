@@ -51,13 +51,19 @@ def xairank(network: Network, image: Tensor, methods: tuple[str, ...], n_steps: 
     """As ``python -m xairank.train`` calls it: frozen, with the measured batch limit."""
     frozen = freeze(network.model, image)  # type: ignore[arg-type]
     frozen.batch_limit = batch or measure_batch_limit(frozen, image)
-    known: Mapping[str, Any] = {
-        "gradcam": GradCAM(),
-        "saliency": Saliency(),
-        "integrated_gradients": IntegratedGradients(n_steps=n_steps),
-    }
-    chosen = {name: known[name] for name in methods}
+    chosen = _methods(methods, n_steps)
     return lambda images, targets: {name: maps for name, (maps, _) in explain(chosen, frozen, images, targets).items()}
+
+
+def xairank_plain(
+    network: Network, image: Tensor, methods: tuple[str, ...], n_steps: int, batch: int | None
+) -> Contender:
+    """As the README's first lines call it: each method on the network as it is."""
+    chosen = _methods(methods, n_steps)
+    return lambda images, targets: {
+        name: method(network.model, images, targets)  # type: ignore[arg-type]
+        for name, method in chosen.items()
+    }
 
 
 def captum(network: Network, image: Tensor, methods: tuple[str, ...], n_steps: int, batch: int | None) -> Contender:
@@ -143,11 +149,17 @@ def as_released(
 # Each: (network, one image, methods, steps, batch size or None for the best) -> contender.
 CONTENDERS = {
     "xairank": xairank,
+    "xairank plain": xairank_plain,
     "captum": captum,
     "captum tuned": captum_tuned,
     "torch-cam": torchcam,
     "as released": as_released,
 }
+
+
+def _methods(names: tuple[str, ...], n_steps: int) -> Mapping[str, Any]:
+    known = {"gradcam": GradCAM(), "saliency": Saliency(), "integrated_gradients": IntegratedGradients(n_steps=n_steps)}
+    return {name: known[name] for name in names}
 
 
 def _captum(

@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.ticker import LogLocator
 
-ORDER = ("xairank", "captum tuned", "captum", "torch-cam", "as released")
+ORDER = ("xairank", "xairank plain", "captum tuned", "captum", "torch-cam", "as released")
 
 
 def plot(table: pd.DataFrame, varied: str, path: Path) -> None:
