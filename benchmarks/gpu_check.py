@@ -62,7 +62,9 @@ class Bench:
         return self.ends - time.monotonic()
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        }
         if self.accelerator == "cpu":  # processes that share the cores through threads wait for one another
             environment["OMP_NUM_THREADS"] = "1"
         command = [sys.executable, "-m", *arguments]

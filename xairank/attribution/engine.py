@@ -9,13 +9,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from xairank.attribution.acceleration.automatic import accelerated
 from xairank.attribution.acceleration.batch_limit import checked_limit, default_batch_limit
-from xairank.attribution.checks import NonFiniteError, check_feature_map, check_finite, check_shape
-from xairank.attribution.cost import Cost, Stopwatch
+from xairank.attribution.checks import NonFiniteError
+from xairank.attribution.cost import Cost
 from xairank.attribution.forward_pass import ForwardPass
 from xairank.attribution.protocol import Model, checked, explaining, is_out_of_memory
 from xairank.attribution.score import SCORES
-from xairank.attribution.smoothing import smoothed
+from xairank.attribution.shared_pass import explain_score, score_of
 
 Diagnostics = dict[str, Tensor]
 Explanation = tuple[Tensor, Diagnostics]
@@ -66,9 +67,13 @@ class AttributionMethod(ABC):
             raise ValueError(f"smooth={smooth} is not allowed: expected a number of pixels of at least 0")
         self.score, self.smooth = score, float(smooth)
 
-    def __call__(self, model: Model, images: Tensor, targets: Tensor) -> Tensor:
-        """Images (B, C, H, W), targets (B,) -> maps (B, H, W)."""
-        return explain({"": self}, model, images, targets)[""][0]
+    def __call__(self, model: Model, images: Tensor, targets: Tensor, *, accelerate: bool = True) -> Tensor:
+        """Images (B, C, H, W), targets (B,) -> maps (B, H, W); for ``accelerate`` see :func:`explain`."""
+        return explain({"": self}, model, images, targets, accelerate=accelerate)[""][0]
+
+    def passes(self, images: Tensor) -> int:
+        """About how many forward passes each of these images costs, a backward pass being worth one."""
+        return 2
 
     def obstacle(self, model: Model) -> str:
         """Why the method cannot explain a model, in words that follow "it"; empty where it can."""
@@ -101,8 +106,13 @@ def explain(
     *,
     batch_limit: int | None = None,
     costs: dict[str, Cost] | None = None,
+    accelerate: bool = True,
 ) -> dict[str, Explanation]:
     """Explains images with several methods that share what they have in common.
+
+    Where the work repays it, a frozen copy of the model, see :func:`~xairank.attribution.freeze`, does it: the same
+    maps up to rounding, in about half the time. It is kept for the next call as long as the model lives and is not
+    changed.
 
     Memory is bounded by ``batch_limit``, whatever the number of images or steps. Where it does not suffice, the limit
     is halved, with a warning, and the work goes on.
@@ -115,6 +125,7 @@ def explain(
         batch_limit: Largest batch in one pass; by default the attribute of this name of the model, or
             :func:`~xairank.attribution.acceleration.batch_limit.default_batch_limit`.
         costs: Takes what each method costs, by name, added to what is there.
+        accelerate: False explains the model as it is, always.
 
     Returns:
         By method: maps (B, H, W), and diagnostics by name, a row an image.
@@ -124,13 +135,29 @@ def explain(
             explain the model, see :meth:`AttributionMethod.obstacle`.
         NonFiniteError: What the model computes, or a map, is NaN or infinite.
     """
+    with explaining(model):
+        images, targets = checked(images, targets)
+        own = [method for method in methods.values() if isinstance(method, AttributionMethod)]
+        if accelerate and len(own) == len(methods):  # a callable is called with the model that it was meant for
+            model = accelerated(model, images, len(images) * sum(method.passes(images) for method in own))
+        return _explain_all(methods, model, images, targets, batch_limit, costs)
+
+
+def _explain_all(
+    methods: Mapping[str, Method],
+    model: Model,
+    images: Tensor,
+    targets: Tensor | None,
+    batch_limit: int | None,
+    costs: dict[str, Cost] | None,
+) -> dict[str, Explanation]:
+    """The explanations, batch after batch."""
     if batch_limit is None:
         batch_limit = getattr(model, "batch_limit", None)
     limit = default_batch_limit(images.device) if batch_limit is None else checked_limit(batch_limit)
     parts: list[dict[str, Explanation]] = []
     start = 0
     with explaining(model):
-        images, targets = checked(images, targets)
         while start < len(images) or not parts:
             rows = slice(start, start + limit)
             try:
@@ -158,9 +185,9 @@ def _within_memory(
     spent: dict[str, Cost] = {}
     try:
         explanations: dict[str, Explanation] = {}
-        for score in dict.fromkeys(_score(method) for method in methods.values()):
-            some = {name: method for name, method in methods.items() if _score(method) == score}
-            explanations |= _explain_score(score, some, model, images, targets, batch_limit, spent)
+        for score in dict.fromkeys(score_of(method) for method in methods.values()):
+            some = {name: method for name, method in methods.items() if score_of(method) == score}
+            explanations |= explain_score(score, some, model, images, targets, batch_limit, spent)
     except Exception as error:
         if batch_limit == 1 or not is_out_of_memory(error):
             raise
@@ -169,62 +196,6 @@ def _within_memory(
         for name, cost in spent.items():
             costs.setdefault(name, Cost()).add(cost)
     return explanations
-
-
-def _explain_score(
-    score: str,
-    methods: Mapping[str, Method],
-    model: Model,
-    images: Tensor,
-    targets: Tensor | None,
-    batch_limit: int,
-    costs: dict[str, Cost],
-) -> dict[str, Explanation]:
-    """The explanations of methods that explain the same score, from one pass; what each cost goes to ``costs``."""
-    watch, shared = Stopwatch(images.device), Cost()
-    input_gradients = any(_uses_input_gradients(method) for method in methods.values())
-    predicts = {name: targets is None or _needs_prediction(method) for name, method in methods.items()}
-    with watch.added_to(shared):
-        forward = ForwardPass(
-            model,
-            images,
-            targets,
-            batch_limit,
-            input_gradients=input_gradients,
-            score=SCORES[score],
-            predict=any(predicts.values()),
-        )
-    explanations = {}
-    for name, method in methods.items():
-        check_feature_map(name, method, forward)
-        own, before = Cost(), forward.passes
-        with watch.added_to(own):
-            maps, diagnostics = (
-                method.attribute(forward)
-                if isinstance(method, AttributionMethod)
-                else (method(model, images, forward.targets), {})
-            )
-        check_shape(name, maps, images)
-        maps = smoothed(maps, getattr(method, "smooth", 0.0))
-        for what, values in (*forward.computed(), ("the map", maps)):
-            check_finite(name, what, values)
-        explanations[name] = maps, diagnostics
-        alone = len(images) * (predicts[name] + _uses_input_gradients(method))
-        seconds = own.seconds + shared.seconds * predicts[name]
-        costs[name] = Cost(len(images), alone + forward.passes - before, seconds)
-    return explanations
-
-
-def _score(method: Method) -> str:
-    return getattr(method, "score", "logit")
-
-
-def _needs_prediction(method: Method) -> bool:
-    return bool(getattr(method, "needs_prediction", True))
-
-
-def _uses_input_gradients(method: Method) -> bool:
-    return bool(getattr(method, "uses_input_gradients", False))
 
 
 def _halved(model: Model, limit: int) -> int:

@@ -57,6 +57,10 @@ class ExpectedGradients(AttributionMethod):
         if isinstance(baseline, Tensor) and (baseline.ndim != 4 or not len(baseline)):
             raise ValueError(f"baseline: found images {tuple(baseline.shape)}, expected at least one, (N, C, H, W)")
 
+    def passes(self, images: Tensor) -> int:
+        """About how many forward passes each of these images costs."""
+        return 2 * self.n_samples
+
     def attribute(self, forward: ForwardPass) -> Explanation:
         """Maps (B, H, W)."""
         images = forward.images

@@ -61,6 +61,7 @@ class ForwardPass:
         self.images = images
         self.score = score
         self.passes = 0
+        self._checked = False
         self._layers: dict[str | int, ForwardPass] = {}
         # Three graphs, cut where methods need gradients: images - prefix - features - logits.
         self._images = images.detach().requires_grad_()
@@ -83,7 +84,7 @@ class ForwardPass:
         logits = self.model.forward_head(*map(_copied, self._parts))
         self.logits = logits.detach()
         self.targets = self.logits.argmax(dim=1) if targets is None else targets
-        _check_targets(self.targets, self.logits.shape[1])
+        self._check_targets(self.logits.shape[1])
         self._scores = self.score(logits, self.targets)
         self.scores = self._scores.detach()
         if input_gradients:
@@ -156,7 +157,7 @@ class ForwardPass:
         """
         prefix = prefix.detach().requires_grad_()
         logits = self.model.forward_head(*self.forward_rest(prefix))
-        _check_targets(targets, logits.shape[1])
+        self._check_targets(logits.shape[1])
         self.passes += 2 * len(prefix)
         return torch.autograd.grad(self.score(logits, targets).sum(), prefix)[0]
 
@@ -189,6 +190,13 @@ class ForwardPass:
         if "input_gradients" in self.__dict__:
             yield "the gradient at the image", self.input_gradients
 
+    def _check_targets(self, n_classes: int) -> None:
+        """Once: an accelerator would have to finish its work for every look at them."""
+        targets, known = self.targets, self._checked
+        self._checked = True
+        if not known and len(targets) and not 0 <= int(targets.min()) <= int(targets.max()) < n_classes:
+            raise ValueError(f"targets: found {targets.tolist()}, expected class indices from 0 to {n_classes - 1}")
+
     @cached_property
     def _part_gradients(self) -> tuple[Tensor, ...]:
         """Gradients of the scores with respect to each floating part that crosses the cut, the feature map first."""
@@ -214,8 +222,3 @@ def _is_floating(part: object) -> bool:
 def _copied(part: Any) -> Any:  # noqa: ANN401
     """A copy of a tensor, as a head may work in place."""
     return part.clone() if isinstance(part, Tensor) else part
-
-
-def _check_targets(targets: Tensor, n_classes: int) -> None:
-    if len(targets) and not 0 <= int(targets.min()) <= int(targets.max()) < n_classes:
-        raise ValueError(f"targets: found {targets.tolist()}, expected class indices from 0 to {n_classes - 1}")

@@ -63,6 +63,10 @@ class IntegratedGradients(AttributionMethod):
         self.baseline = BASELINES[baseline]
         self.tolerance = tolerance
 
+    def passes(self, images: Tensor) -> int:
+        """About how many forward passes each of these images costs."""
+        return 2 * min(self.points) + 2
+
     def attribute(self, forward: ForwardPass) -> Explanation:
         """Maps (B, H, W), ``completeness_error`` (B,) in logits, and ``n_steps`` (B,), the points used.
 

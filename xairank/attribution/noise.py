@@ -39,6 +39,10 @@ class NoisyMethod(AttributionMethod):
         self.noise = float(noise)
         self.seed = checked_whole("seed", seed, 0)
 
+    def passes(self, images: Tensor) -> int:
+        """About how many forward passes each of these images costs."""
+        return 2 * self.n_samples
+
     def noisy(self, forward: ForwardPass) -> Callable[[int, slice], Tensor]:
         """What gives some samples (samples, C, H, W) of the image at a place of the batch."""
         images, draws = forward.images, Draws(forward.images, self.seed)

@@ -1,5 +1,6 @@
 """Occlusion."""
 
+import math
 from typing import Any
 
 import torch
@@ -45,6 +46,10 @@ class Occlusion(AttributionMethod):
         if fill not in FILLS:
             raise ValueError(f"fill={fill} is not allowed: expected {' or '.join(FILLS)}")
         self.window, self.stride, self.fill = window, stride, fill
+
+    def passes(self, images: Tensor) -> int:
+        """About how many forward passes each of these images costs."""
+        return math.prod(len(self._spans(size)) for size in images.shape[2:])
 
     def attribute(self, forward: ForwardPass) -> Explanation:
         """Maps (B, H, W)."""

@@ -1,6 +1,7 @@
 """What a model must offer, and the state in which it is explained."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, cast
 
@@ -8,6 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from xairank.attribution.acceleration.memory import freed_memory_kept
+
+_lock = threading.Lock()
+_wanted: dict[object, tuple[int, Callable[[], None]]] = {}  # how often, and what restores it
 
 
 class Model(Protocol):
@@ -46,24 +50,52 @@ def explaining(model: Model) -> Iterator[None]:
             "model: its parameters or buffers were made in inference mode and can have no gradients; make or load it "
             "outside torch.inference_mode()"
         )
+    device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+    with (
+        _shared(id(module), lambda: _set_evaluation(module)),
+        _shared("precision", _set_full_precision),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.autocast(device.type, enabled=False),
+        freed_memory_kept(),
+    ):
+        yield
+
+
+@contextmanager
+def _shared(key: object, enter: Callable[[], Callable[[], None]]) -> Iterator[None]:
+    """A state that several may want at once, threads too: the first one enters it, the last one restores it."""
+    with _lock:
+        count, restore = _wanted.get(key) or (0, enter())
+        _wanted[key] = count + 1, restore
+    try:
+        yield
+    finally:
+        with _lock:
+            count, restore = _wanted.pop(key)
+            if count > 1:
+                _wanted[key] = count - 1, restore
+            else:
+                restore()
+
+
+def _set_evaluation(module: nn.Module) -> Callable[[], None]:
     modes = [(part, part.training) for part in module.modules()]
     flags = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
-    try:
-        module.eval()
-        for parameter, _ in flags:
-            parameter.requires_grad_(False)
-        device = flags[0][0].device if flags else torch.device("cpu")
-        with torch.inference_mode(False), torch.enable_grad(), _full_precision(device), freed_memory_kept():
-            yield
-    finally:
+    module.eval()
+    for parameter, _ in flags:
+        parameter.requires_grad_(False)
+
+    def restore() -> None:
         for part, mode in modes:
             part.training = mode
         for parameter, flag in flags:
             parameter.requires_grad_(flag)
 
+    return restore
 
-@contextmanager
-def _full_precision(device: torch.device) -> Iterator[None]:
+
+def _set_full_precision() -> Callable[[], None]:
     backends: Any = torch.backends
     name: str
     full: str | bool
@@ -74,14 +106,14 @@ def _full_precision(device: torch.device) -> Iterator[None]:
         name, full = "allow_tf32", False
         parts = [backends.cuda.matmul, backends.cudnn]
     before = [getattr(part, name) for part in parts]
-    try:
-        for part in parts:
-            setattr(part, name, full)
-        with torch.autocast(device.type, enabled=False):
-            yield
-    finally:
+    for part in parts:
+        setattr(part, name, full)
+
+    def restore() -> None:
         for part, value in zip(parts, before, strict=True):
             setattr(part, name, value)
+
+    return restore
 
 
 def checked(images: Tensor, targets: Tensor | None) -> tuple[Tensor, Tensor | None]:

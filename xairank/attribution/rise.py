@@ -54,6 +54,10 @@ class RISE(AttributionMethod):
         self._grids = torch.rand(n_masks, cells, cells, generator=generator) < probability
         self._shifts = torch.rand(n_masks, 2, generator=generator, dtype=torch.float64)
 
+    def passes(self, images: Tensor) -> int:
+        """About how many forward passes each of these images costs."""
+        return self.n_masks
+
     def attribute(self, forward: ForwardPass) -> Explanation:
         """Maps (B, H, W)."""
         images = forward.images

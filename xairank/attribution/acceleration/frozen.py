@@ -103,15 +103,23 @@ def freeze(model: Model, images: Tensor, *, batch_limit: int | None = None) -> F
     Raises:
         ValueError: A batch limit below 1.
     """
+    frozen, reason = try_to_freeze(cast(nn.Module, model), images, batch_limit)
+    if reason:
+        logger.warning("%s: %s; explained unfolded, more slowly", type(model).__name__, reason)
+    return frozen
+
+
+def try_to_freeze(original: nn.Module, images: Tensor, batch_limit: int | None = None) -> tuple[FrozenModel, str]:
+    """As :func:`freeze`, and why nothing was folded or split; empty where it was."""
     limit = default_batch_limit(images.device) if batch_limit is None else checked_limit(batch_limit)
     with torch.inference_mode(False):  # what is made in it could never be differentiated
-        return _freeze(cast(nn.Module, model), checked(images, None)[0], limit)
+        return _freeze(original, checked(images, None)[0], limit)
 
 
-def _freeze(original: nn.Module, images: Tensor, batch_limit: int) -> FrozenModel:
+def _freeze(original: nn.Module, images: Tensor, batch_limit: int) -> tuple[FrozenModel, str]:
     plain = copy.deepcopy(original).eval().requires_grad_(False)
     frozen = FrozenModel(plain, Halves(nn.Identity(), _Unfolded(plain)), batch_limit, plain, images)
-    name = type(original).__name__
+    reason = ""
     try:
         folded = copy.deepcopy(plain)
         candidate = FrozenModel(folded, fold_and_split(Features(folded)), batch_limit, plain, images)
@@ -119,16 +127,16 @@ def _freeze(original: nn.Module, images: Tensor, batch_limit: int) -> FrozenMode
     except Exception as error:  # torch.fx raises whatever the network's own code does with a proxy
         if is_out_of_memory(error):
             raise
-        logger.warning("%s: cannot be traced (%s); explained unfolded, more slowly", name, _first_line(error))
+        reason = f"cannot be traced ({_first_line(error)})"
     else:
         if found is None:
             frozen = candidate
         else:
-            logger.warning("%s: folding and splitting change %s; explained unfolded, more slowly", name, found)
+            reason = f"folding and splitting change {found}"
     for tensor in (*frozen.parameters(), *frozen.buffers()):  # Module.to would try those of five dimensions too
         if tensor.ndim == 4:
             tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
-    return frozen
+    return frozen, reason
 
 
 def _first_line(error: Exception) -> str:
