@@ -49,6 +49,9 @@ def create_trainer(config: Config, callbacks: list[pl.Callback]) -> pl.Trainer:
     _check_arguments(options)
     several = count_devices(options["devices"]) > 1
     _check_shares(config)
+    # In deterministic mode PyTorch also fills all new memory, a twelfth of a training step, for code that reads what it
+    # never wrote.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     try:
         return pl.Trainer(
             # Processes that this run starts, as those of "ddp" would each be the whole command again.
