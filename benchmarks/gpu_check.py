@@ -11,6 +11,7 @@ anything failed.
 """
 
 import argparse
+import json
 import os
 import platform
 import subprocess
@@ -21,6 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 import torch
 
 ROOT = Path(__file__).parents[1]
@@ -89,6 +91,12 @@ class Bench:
         """What ``scores.parquet`` of each finished run holds, by seed."""
         runs = sorted((self.folder / "multirun" / name).glob("*/run.json"))
         return {run.parent.name.rpartition("seed=")[2]: (run.parent / "scores.parquet").read_bytes() for run in runs}
+
+    def phases(self, name: str) -> str:
+        """How long the phases of a run took, in words: medians over the finished runs of a sweep."""
+        runs = (self.folder / "multirun" / name).glob("*/run.json")
+        seconds = pd.DataFrame([json.loads(run.read_text())["seconds"] for run in runs]).median()
+        return "".join(f"; {phase} {value:.0f} s a run" for phase, value in seconds.items())
 
 
 def main() -> None:
@@ -174,12 +182,12 @@ def check_paper(bench: Bench) -> Finding:
     done, seconds = len(bench.scores("sweep")), time.monotonic() - started
     if status not in (0, None):
         return _failure(name, status, output)
-    figure = (
-        f"{done} seeds in {seconds:.0f} s"
-        + f", {jobs} at once" * on_gpu
-        + ("" if status == 0 else ", then time was over")
-    )
-    return Finding(name, "passed" if status == 0 else "cut short", 0, figure, _tail(output))
+    figure = f"{done} seeds in {seconds:.0f} s"
+    if on_gpu:
+        figure += f", {jobs} at once"
+    if status is None:
+        figure += ", then time was over"
+    return Finding(name, "passed" if status == 0 else "cut short", 0, figure + bench.phases("sweep"), _tail(output))
 
 
 def check_speed(bench: Bench) -> Finding:

@@ -52,7 +52,8 @@ def start(
     if real:
         with (folder / "log").open("ab") as log:
             command = [sys.executable, "-m", f"xairank.{work}", *WORK[work], *arguments]
-            environment = os.environ | {"PYTHONPATH": f"{Path(__file__).parents[2]}:{folder}"}
+            paths = [str(Path(__file__).parents[2]), str(folder), os.environ.get("PYTHONPATH")]
+            environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
             _commands.append(subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log))
         return _commands[-1].pid
     return os.fork() or _run(folder, work, arguments, before)
