@@ -11,6 +11,7 @@ import pytest
 
 from xairank import stopping
 from xairank.console import command
+from xairank.errors import UserError
 from xairank.stopping import StoppedError, stoppable
 
 SIGNALS = [(signal.SIGINT, 130, ""), (signal.SIGTERM, 143, " by SIGTERM"), (signal.SIGUSR1, 138, " by SIGUSR1")]
@@ -44,6 +45,23 @@ def test_a_command_says_in_one_line_what_stopped_it_and_how_to_resume(capsys, nu
     assert caught.value.code == status
     assert capsys.readouterr().err == f"xairank: stopped{by}; run the same command again to resume\n"
     assert handlers() == before
+
+
+@pytest.mark.parametrize(
+    "of", [RuntimeError("unexpected pos 5043968"), UserError("file: cannot be read"), OSError(5, "I/O", "f")]
+)
+def test_what_fails_because_it_was_interrupted_is_an_interruption(capsys, of):
+    @command
+    def main():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            raise of
+
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 143
+    assert capsys.readouterr().err == "xairank: stopped by SIGTERM; run the same command again to resume\n"
 
 
 def test_only_the_first_signal_counts_so_that_what_cleans_up_is_not_interrupted():
@@ -105,6 +123,7 @@ STUCK = """
 import os, signal, sys, time
 from xairank import stopping
 from xairank.console import command
+from xairank.errors import UserError
 
 stopping.GRACE = 0.1
 

@@ -25,7 +25,7 @@ from rich.progress import (
 from xairank.config import unknown_key
 from xairank.errors import UserError
 from xairank.progress import Monitor, Track
-from xairank.stopping import stoppable, stopped
+from xairank.stopping import interruption, stoppable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -65,22 +65,26 @@ def command(main: Callable[P, None]) -> Callable[P, None]:
                     main(*args, **kwargs)
                 finally:
                     sys.stdout.flush()  # so that a closed pipe, as of `--help | head`, is met here
-            except BrokenPipeError:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more as it ends
-                sys.exit(141)  # as a shell reports a program that SIGPIPE ended
-            except UserError as error:
-                print_error(error)
-                sys.exit(2)
-            except OSError as error:
-                if error.filename is None:
-                    raise
-                print_error(file_error(error))
-                sys.exit(2)
-            except KeyboardInterrupt as error:
-                print(stopped(error).line(), file=sys.stderr, flush=True)
-                sys.exit(stopped(error).status)
+            except (Exception, KeyboardInterrupt) as error:
+                sys.exit(_status(error))
 
     return run
+
+
+def _status(error: Exception | KeyboardInterrupt) -> int:
+    """The exit status of what ended a command, said in one line; what is nobody's mistake is raised again."""
+    if stop := interruption(error):
+        print(stop.line(), file=sys.stderr, flush=True)
+        return stop.status
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more as it ends
+        return 141  # as a shell reports a program that SIGPIPE ended
+    if isinstance(error, OSError) and error.filename is not None:
+        error = file_error(error)
+    if not isinstance(error, UserError):
+        raise error
+    print_error(error)
+    return 2
 
 
 def parse_arguments(arguments: Sequence[str], known: Collection[str], *, usage: str, example: str) -> dict[str, str]:

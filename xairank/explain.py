@@ -9,7 +9,7 @@ from xairank.config import CONFIGURATION
 from xairank.console import command
 from xairank.errors import UserError
 from xairank.hydra_command import run_command
-from xairank.stopping import stopped
+from xairank.stopping import interruption
 
 _mistakes: list[UserError] = []
 
@@ -27,9 +27,11 @@ def main() -> None:
     """Explains images."""
     try:
         run_command(_job, "explain", _mistakes)
-    except KeyboardInterrupt as error:
-        print(stopped(error).line("nothing was written"), file=sys.stderr, flush=True)
-        sys.exit(stopped(error).status)
+    except (Exception, KeyboardInterrupt) as error:
+        if (stop := interruption(error)) is None:
+            raise
+        print(stop.line("nothing was written"), file=sys.stderr, flush=True)
+        sys.exit(stop.status)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from xairank.config import CONFIGURATION, composition_message, is_trainer_argument
 from xairank.console import print_error
 from xairank.errors import UserError
+from xairank.stopping import interruption
 
 if TYPE_CHECKING:
     from xairank.experiment.jobs import Job
@@ -70,7 +71,7 @@ def run_command(job: Callable[[], object], config_name: str, mistakes: list[User
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(composition_message(error, config_name)) from None
     except Exception as error:
-        if not jobs:
+        if not jobs or interruption(error):
             raise
         print_error(UserError(f"the launcher failed: {type(error).__name__}: {error}"))
     if mistakes:

@@ -44,6 +44,21 @@ def stopped(error: KeyboardInterrupt) -> StoppedError:
     return error if isinstance(error, StoppedError) else StoppedError(signal.SIGINT)
 
 
+def interruption(error: BaseException | None) -> StoppedError | None:
+    """The interruption that an error is, or that another error came of; None of any other.
+
+    Code that cleans up after an interruption may fail at it, half done as all is: PyTorch closes a file that it was
+    writing, and complains of its length.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, KeyboardInterrupt):
+            return stopped(error)
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return None
+
+
 @contextmanager
 def stoppable() -> Iterator[None]:
     """Raises :class:`StoppedError` at the first signal that asks to end; later ones change nothing.

@@ -12,6 +12,7 @@ from xairank.errors import UserError
 from xairank.experiment.jobs import SWEEPER, run_folder
 from xairank.runs.folder import RunFolder
 from xairank.runs.grouping import is_ranked_only
+from xairank.stopping import interruption
 
 _reported: set[str] = set()  # by this process; the same line of several runs of a sweep is printed once
 
@@ -123,6 +124,8 @@ def _run_in_sweep(config: DictConfig, overrides: Sequence[str]) -> None:
         folder = run_folder(config, overrides)
         run(folder)
     except Exception as error:
+        if stop := interruption(error):
+            raise stop from None
         if isinstance(error, OSError) and error.filename is not None:
             error = file_error(error)
         if isinstance(error, UserError):

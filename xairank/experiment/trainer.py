@@ -51,7 +51,7 @@ def create_trainer(config: Config, callbacks: list[pl.Callback]) -> pl.Trainer:
     _check_shares(config)
     # In deterministic mode PyTorch also fills all new memory, a twelfth of a training step, for code that reads what it
     # never wrote.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
         return pl.Trainer(
             # Processes that this run starts, as those of "ddp" would each be the whole command again.

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from xairank.attribution.acceleration.layout import fastest_layout
 from xairank.attribution.protocol import Model, as_parts, explaining, is_out_of_memory
 
 CANDIDATES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -66,7 +67,7 @@ def measure_batch_limit(model: PrefixedModel, image: Tensor) -> int:
     with explaining(model):
         start = model.forward_prefix(image.detach()).detach()
         for batch in candidates:
-            inputs = start.repeat(batch, 1, 1, 1).contiguous(memory_format=torch.channels_last)
+            inputs = start.repeat(batch, 1, 1, 1).contiguous(memory_format=fastest_layout(start.device))
             try:
                 _seconds(model, inputs)  # the first pass of a size waits for memory and compilers
                 seconds = min(_seconds(model, inputs) for _ in range(REPEATS)) / batch

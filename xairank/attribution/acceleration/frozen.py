@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from xairank.attribution.acceleration.batch_limit import checked_limit, default_batch_limit
 from xairank.attribution.acceleration.comparison import difference
 from xairank.attribution.acceleration.folding import Features, Halves, fold_and_split
+from xairank.attribution.acceleration.layout import fastest_layout
 from xairank.attribution.protocol import Model, as_parts, checked, is_out_of_memory
 
 logger = logging.getLogger(__name__)
@@ -37,8 +38,8 @@ class FrozenModel(nn.Module):
         self.batch_limit = batch_limit
 
     def forward_prefix(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) -> output of the affine prefix (B, c, y, x), channels-last."""
-        output: Tensor = self._halves["prefix"](images.contiguous(memory_format=torch.channels_last))
+        """Images (B, 3, H, W) -> output of the affine prefix (B, c, y, x)."""
+        output: Tensor = self._halves["prefix"](images.contiguous(memory_format=fastest_layout(images.device)))
         return output
 
     def forward_rest(self, prefix: Tensor) -> Any:  # noqa: ANN401
@@ -89,7 +90,7 @@ class _Unfolded(Features):
 
 
 def freeze(model: Model, images: Tensor, *, batch_limit: int | None = None) -> FrozenModel:
-    """Copies a model in evaluation mode with batch norm folded into convolutions, channels-last, its prefix split off.
+    """Copies a model, its batch norms folded into convolutions, its prefix split off, in the device's fastest layout.
 
     The copy's features and its gradient at the image are compared with the model's on ``images``. Where they differ, or
     where the network cannot be traced, nothing is folded or split, with a warning.
@@ -135,7 +136,7 @@ def _freeze(original: nn.Module, images: Tensor, batch_limit: int) -> tuple[Froz
             reason = f"folding and splitting change {found}"
     for tensor in (*frozen.parameters(), *frozen.buffers()):  # Module.to would try those of five dimensions too
         if tensor.ndim == 4:
-            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+            tensor.data = tensor.data.contiguous(memory_format=fastest_layout(tensor.device))
     return frozen, reason
 
 
