@@ -10,7 +10,7 @@ ARGS   ?=
 SEEDS  := 42,43,44,45,46,47,48,49,50,51
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format paper tables figures report dashboard docs docs-serve package tag bench bench-adapted bench-methods gpu-check bench-training bench-tables torture clean
+.PHONY: help setup demo test test-all lint format paper tables figures report dashboard docs docs-serve package tag bench bench-adapted bench-methods gpu-check audit bench-training bench-tables torture clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +98,9 @@ bench-methods: $(READY) ## Time the further methods beside Captum, torch-cam and
 
 gpu-check: $(READY) ## What only a GPU shows, in at most 9 minutes: benchmarks/results/gpu-check.md
 	$(BIN)/python -m benchmarks.gpu_check $(ARGS)
+
+audit: $(READY) ## The audit of the paper's conclusion: every run, and docs/audit.md; ARGS=--help
+	$(BIN)/python -m audit $(ARGS)
 
 bench-training: $(READY) ## Time a training epoch beside a plain PyTorch loop
 	$(BIN)/python -m benchmarks.training $(ARGS)
