@@ -16,7 +16,7 @@ from tests.training import QUICK
 from xairank.config import CONFIGURATION
 from xairank.errors import UserError
 from xairank.experiment.jobs import SWEEPER, Composer, Job, check_jobs, plan
-from xairank.hydra_command import _composed_once
+from xairank.hydra_command import _composed_once, _settled
 from xairank.runs.folder import RunFolder
 
 TESTS = Path(__file__).parents[1]
@@ -74,6 +74,23 @@ def test_hydra_composes_a_sweep_again_only_where_a_run_could_not_be_planned(plac
         sweeper.validate_batch_is_legal([["seed=1"]])  # asks for a configuration, which there is none yet
     with pytest.raises(AttributeError):
         sweeper.validate_batch_is_legal([["seed=1"]])
+
+
+def test_runs_that_are_complete_are_not_handed_to_the_launcher(place, capsys):
+    jobs = plan([*QUICK, "attribution.keep_maps=false", "seed=1,2,3"])
+    for job in jobs[:2]:
+        job.folder.claim()
+        job.folder.finish({})
+    settled = _settled(jobs)
+    assert capsys.readouterr().out.count("complete, skipped") == 2
+    sweeper = Plugins.instance().class_name_to_class[SWEEPER](max_batch_size=None)
+    batch = [list(job.overrides) for job in jobs]
+    with _composed_once(jobs, settled):
+        sweeper.validate_batch_is_legal(batch)
+        assert batch == [list(jobs[2].overrides)]
+        batch = [list(job.overrides) for job in jobs[:2]]
+        sweeper.validate_batch_is_legal(batch)
+        assert len(batch) == 1  # launchers want one at least
 
 
 def test_two_configurations_in_one_folder_are_refused(place, tmp_path):

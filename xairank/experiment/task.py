@@ -76,6 +76,11 @@ def run(folder: RunFolder) -> bool:
     return False
 
 
+def is_settled(folder: RunFolder) -> bool:
+    """Whether a run is complete for certain; that of a network that only code makes is looked at when it is made."""
+    return _is_done(folder) and (folder.weights is not None or not is_ranked_only(folder.config))
+
+
 def _is_done(folder: RunFolder) -> bool:
     """Whether a run is complete, with the maps where they are wanted."""
     return folder.complete and (folder.maps.is_file() or not folder.config["attribution"]["keep_maps"])
