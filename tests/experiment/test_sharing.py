@@ -1,15 +1,20 @@
 """Several devices do what one does: here, processes on the CPU."""
 
+import errno
 import functools
+import re
+import traceback
 from itertools import chain
 
 import numpy as np
 import pytest
 import torch
+from torch.multiprocessing import ProcessRaisedException
 
+from xairank.attribution.protocol import is_out_of_memory
 from xairank.data.datamodule import Selections
 from xairank.errors import UserError
-from xairank.experiment.sharing import shared_out
+from xairank.experiment.sharing import cause_in_process, shared_out
 
 CPU = torch.device("cpu")
 
@@ -39,6 +44,37 @@ def test_each_part_is_done_once_whatever_the_number_of_devices():
 def test_a_mistake_on_one_device_ends_all():
     with pytest.raises(UserError, match=r"^data\.root=nowhere: there is no such folder$"):
         shared_out(refuses, [CPU, CPU], lambda _: None)
+
+
+ENDED = [
+    (UserError("model.lr=1: diverged"), UserError, r"^model\.lr=1: diverged$"),
+    (OSError(errno.ENOSPC, "No space left on device", "runs/last.ckpt"), OSError, "No space left on device"),
+    (PermissionError(errno.EACCES, "Permission denied", "runs/it's.ckpt"), PermissionError, "it's.ckpt"),
+    (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), MemoryError, "Tried to allocate"),
+    (MemoryError(), MemoryError, "^MemoryError$"),
+    (
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+        ProcessRaisedException,
+        "DefaultCPUAllocator",
+    ),
+    (ZeroDivisionError("power cut"), ProcessRaisedException, "(?s)Traceback.*power cut"),
+]
+
+
+@pytest.mark.parametrize(("error", "kind", "said"), ENDED, ids=lambda one: getattr(one, "__name__", ""))
+def test_what_ended_another_process_is_told_from_its_text(error, kind, said):
+    if isinstance(error, OSError):
+        error.filename2 = None  # as what is written atomically has it, which Python prints
+    try:
+        raise error
+    except Exception:
+        text = f"\n\n-- Process 1 terminated with the following error:\n{traceback.format_exc()}"
+    cause = cause_in_process(ProcessRaisedException(text, 1, 7))
+    assert isinstance(cause, kind)
+    assert re.search(said, str(cause))
+    assert is_out_of_memory(cause) == isinstance(error, MemoryError | torch.OutOfMemoryError) or "CPU" in str(error)
+    if isinstance(error, OSError):
+        assert (cause.errno, cause.filename) == (error.errno, error.filename)
 
 
 @pytest.mark.parametrize(("shuffle", "count"), [(True, 23), (False, 23), (True, 17), (False, 17)])

@@ -1,9 +1,11 @@
 import pytest
 import torch
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from tests.test_config import composed
 from xairank.errors import UserError
-from xairank.experiment.trainer import create_trainer, drop_optimizer, load_checkpoint
+from xairank.experiment.trainer import AtomicCheckpointIO, create_trainer, drop_optimizer, load_checkpoint
 
 
 def trainer_of(*overrides):
@@ -49,6 +51,44 @@ def test_a_checkpoint_without_its_optimizer_keeps_all_else(tmp_path):
     written = path.stat().st_mtime_ns
     drop_optimizer(path)
     assert path.stat().st_mtime_ns == written
+
+
+@pytest.fixture
+def small_files():
+    """No file grows past 3000 bytes, as on a disk that is full by then."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_checkpoint_that_cannot_be_written_to_its_end_is_named_and_the_last_one_stays(tmp_path, small_files):
+    path = tmp_path / "last.ckpt"
+    write = AtomicCheckpointIO().save_checkpoint
+    write({"epoch": 1}, path)
+    with pytest.raises(OSError, match=r"File too large: '.*last.ckpt'"):
+        write({"epoch": 2, "state_dict": {"w": torch.ones(30, 1000)}}, path)
+    assert load_checkpoint(path) == {"epoch": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture(scope="module")
+def whole_checkpoint(tmp_path_factory):
+    path = tmp_path_factory.mktemp("whole") / "last.ckpt"
+    torch.save({"state_dict": {"w": torch.arange(500.0)}, "optimizer_states": [], "epoch": 1}, path)
+    return path.read_bytes()
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.floats(0, 1, exclude_max=True))
+@example(share=0)
+@example(share=1 - 1e-9)
+def test_a_checkpoint_cut_off_anywhere_is_named(tmp_path, whole_checkpoint, share):
+    path = tmp_path / "last.ckpt"
+    path.write_bytes(whole_checkpoint[: int(share * len(whole_checkpoint))])
+    with pytest.raises(UserError, match=r"last.ckpt: cannot be read \(\w+\); delete it to train this run again$"):
+        load_checkpoint(path)
 
 
 def test_a_checkpoint_that_is_none_is_named(tmp_path):

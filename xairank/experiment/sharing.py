@@ -1,5 +1,6 @@
 """Several devices explain the samples of one run, each in a process of its own."""
 
+import os
 import queue
 import re
 from collections.abc import Callable, Sequence
@@ -44,7 +45,7 @@ def shared_out(
         advance: Takes the progress of all.
 
     Raises:
-        UserError: Raised by the work on any device; the others are stopped.
+        UserError: Raised by the work on any device, as are OSError and MemoryError; the others are stopped.
     """
     if len(devices) == 1:
         return [work(Share(0, 1, devices[0]), advance)]
@@ -80,9 +81,22 @@ def shared_out(
 
 
 def cause_in_process(error: ProcessRaisedException) -> Exception:
-    """The user's mistake that ended a process, or the error as it is."""
-    found = re.findall(r"^(?:xairank\.errors\.)?UserError: (.*)$", str(error), re.MULTILINE)
-    return UserError(found[-1]) if found else error
+    """The user's mistake, the refusal of the system or the lack of memory that ended a process, or the error as it is.
+
+    Only the text of an error comes from another process.
+    """
+    text = str(error).rstrip()
+    last = text.rpartition("\n")[2]
+    if found := re.findall(r"^(?:xairank\.errors\.)?UserError: (.*)$", text, re.MULTILINE):
+        return UserError(found[-1])
+    if refused := re.fullmatch(
+        r"\w+: \[Errno (\d+)\] .*: (['\"])(.*?)\2(?: -> None)?", last
+    ):  # no space, no permission
+        number = int(refused[1])
+        return OSError(number, os.strerror(number), refused[3])
+    if re.match(r"(torch\.)?OutOfMemoryError\b|MemoryError\b", last):
+        return MemoryError(last)
+    return error
 
 
 def _process(number: int, work: Callable[..., Any], shares: Sequence[Share], threads: int, messages: Any) -> None:  # noqa: ANN401

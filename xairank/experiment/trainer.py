@@ -136,12 +136,20 @@ def fit(
             raise _refusal(options, error) from None
         raise
     except ProcessRaisedException as error:  # in the process of one of several devices
-        raise cause_in_process(error) from None
+        cause = cause_in_process(error)
+        if is_out_of_memory(cause):
+            raise _no_memory(trainer.strategy.root_device.type, data.batch_size) from None
+        raise cause from None
     except (RuntimeError, MemoryError) as error:
         if "deterministic" in str(error):
             raise _not_deterministic(error) from None
         if is_out_of_memory(error):
             raise _no_memory(trainer.strategy.root_device.type, data.batch_size) from None
+        if "</torch_" in str(error):
+            raise UserError(
+                f"trainer.devices={options['devices']}: the shared memory of processes, /dev/shm, is too small (of a "
+                "container, --shm-size or --ipc=host say how large it is); enlarge it, or use trainer.devices=1"
+            ) from None
         raise
     except SystemExit as error:
         if isinstance(error.__context__, KeyboardInterrupt):  # which Lightning has made an end of the program
@@ -200,6 +208,15 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def _save(checkpoint: dict[str, Any], path: Path) -> None:
-    """Saves through Python's file: PyTorch's own does not say why it cannot write."""
-    with path.open("wb") as file:
-        torch.save(checkpoint, file)
+    """Saves through Python's file: PyTorch's own does not say why it cannot write.
+
+    Raises:
+        OSError: The system refuses, as where the disk is full.
+    """
+    try:
+        with path.open("wb") as file:
+            torch.save(checkpoint, file)
+    except RuntimeError as error:
+        if isinstance(error.__context__, OSError):  # which the archive that is not whole then hides
+            raise error.__context__ from None
+        raise
