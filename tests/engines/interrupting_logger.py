@@ -19,6 +19,6 @@ class InterruptingLogger(DummyLogger):
             return
         path = Path(f"epochs-{self.seed}.txt")
         before = path.read_text() if path.is_file() else ""
-        path.write_text(f"{before}{int(metrics['epoch'])}\n")
+        path.write_text(f"{before}{step}\n")
         if before == "0\n":
             interrupt(self.seed)
