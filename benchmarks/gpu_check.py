@@ -33,6 +33,7 @@ SMALL = (
     *("model.encoder=resnet10t", "model.pretrained=false", "model.lr=0.001", "trainer.max_epochs=8"),
 )
 PAPER = ("data=synthetic", "data.root=data/paper", "model.pretrained=false")
+AT_ONCE = 5  # runs of the ten
 TEN = "seed=42,43,44,45,46,47,48,49,50,51"
 
 
@@ -67,8 +68,9 @@ class Bench:
         environment = os.environ | {
             "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         }
-        if self.accelerator == "cpu":  # processes that share the cores through threads wait for one another
-            environment["OMP_NUM_THREADS"] = "1"
+        # Processes that share the cores through threads wait for one another.
+        threads = 1 if self.accelerator == "cpu" else max(1, (os.cpu_count() or 1) // AT_ONCE)
+        environment.setdefault("OMP_NUM_THREADS", str(threads))
         command = [sys.executable, "-m", *arguments]
         return subprocess.Popen(
             command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -174,7 +176,7 @@ def check_paper(bench: Bench) -> Finding:
     on_gpu = bench.accelerator == "gpu"
     name = "ten seeds of the paper's size, rendered" if on_gpu else "a small sweep instead of the paper's"
     # Some at once: one alone leaves a large GPU idle while its processor core gets the next operations ready.
-    jobs = max(1, min(5, (os.cpu_count() or 1) // 2))
+    jobs = max(1, min(AT_ONCE, (os.cpu_count() or 1) // 2))
     at_once = ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={jobs}"]
     overrides = [*PAPER, TEN, *at_once] if on_gpu else [*SMALL, "seed=42,43"]
     started = time.monotonic()
