@@ -7,7 +7,15 @@ import torch
 from torch import nn
 
 from tests.attribution.networks import images_and_targets, likely_targets, network, relative_error
-from xairank.attribution import GradCAM, IntegratedGradients, NonFiniteError, Saliency, explain, freeze
+from xairank.attribution import (
+    AttributionMethod,
+    GradCAM,
+    IntegratedGradients,
+    NonFiniteError,
+    Saliency,
+    explain,
+    freeze,
+)
 from xairank.attribution.acceleration import layers
 
 METHODS = {"gradcam": GradCAM(), "saliency": Saliency(), "integrated_gradients": IntegratedGradients(n_steps=3)}
@@ -52,6 +60,19 @@ def test_without_targets_the_predicted_class_is_explained():
     assert torch.equal(
         explain(METHODS, model, images)["saliency"][0], explain(METHODS, model, images, predicted)["saliency"][0]
     )
+
+
+@pytest.mark.parametrize("what", ["features", "logits", "scores", "feature_gradients"])
+def test_what_a_method_said_it_does_not_need_is_named_when_it_asks_for_it(what):
+    class Forgetful(AttributionMethod):
+        needs_prediction = False
+
+        def attribute(self, forward):
+            return getattr(forward, what), {}
+
+    named = "the gradients" if what == "feature_gradients" else what
+    with pytest.raises(ValueError, match=f"^mine: reads {named} of the forward pass, .* needs_prediction = False"):
+        explain({"mine": Forgetful()}, network("resnet18"), *images_and_targets(1))
 
 
 def test_a_plain_callable_is_called_with_the_explained_classes():
@@ -171,7 +192,7 @@ def test_where_one_image_does_not_fit_the_error_is_the_user_s():
 PEAK = """
 import resource, sys, torch
 from torch import nn
-from xairank.attribution import GradCAM, IntegratedGradients, Saliency, explain, freeze
+from xairank.attribution import AttributionMethod, GradCAM, IntegratedGradients, Saliency, explain, freeze
 
 class Small(nn.Module):
     def __init__(self):

@@ -1,7 +1,11 @@
+import warnings
+
 import pytest
+import pytorch_lightning as pl
 import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pytorch_lightning.accelerators import CUDAAccelerator
 
 from tests.test_config import composed
 from xairank.errors import UserError
@@ -51,6 +55,15 @@ def test_a_checkpoint_without_its_optimizer_keeps_all_else(tmp_path):
     written = path.stat().st_mtime_ns
     drop_optimizer(path)
     assert path.stat().st_mtime_ns == written
+
+
+def test_a_gpu_that_the_user_does_not_want_is_not_missed(monkeypatch):
+    monkeypatch.setattr(CUDAAccelerator, "is_available", lambda *_: True)
+    with pytest.warns(UserWarning, match="GPU available but not used"):
+        pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trainer_of("trainer.accelerator=cpu")
 
 
 @pytest.fixture

@@ -31,6 +31,13 @@ class Misspelt(AttributionMethod):
         return forward.image.mean(dim=1), {}
 
 
+class Forgetful(AttributionMethod):
+    needs_prediction = False
+
+    def attribute(self, forward):
+        return forward.features.sum(dim=1), {}
+
+
 class Zeros(AttributionMethod):
     """What random weights make of some methods is no mistake."""
 
@@ -60,6 +67,10 @@ def test_what_works_passes():
     [
         (Channels(), r"returned \(1, 3, 64, 64\) for 1 images, expected maps \(1, 64, 64\); reduce channels to one"),
         (Misspelt(), r"AttributeError: 'ForwardPass' object has no attribute 'image'.* \(.*test_trial.py, line \d+\)"),
+        (
+            Forgetful(),
+            r"reads features of the forward pass, .* needs_prediction = False; .* \(.*test_trial.py, line \d+\)",
+        ),
         (lambda model, images, targets: None, "returned NoneType for 1 images"),
     ],
 )

@@ -1,5 +1,8 @@
 """What the engine checks of maps, and of what a model computes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from torch import Tensor
 
 from xairank.attribution.forward_pass import ForwardPass
@@ -47,6 +50,26 @@ def check_feature_map(name: str, method: object, forward: ForwardPass) -> None:
             f"{name}: needs a feature map (B, C, h, w), but the model's features are {tuple(forward.features.shape)}; "
             "name a layer that gives one, or choose another method"
         )
+
+
+@contextmanager
+def naming_what_is_missing(method: str, forward: ForwardPass) -> Iterator[None]:
+    """Puts into words that a method reads what it said it does not need.
+
+    Raises:
+        ValueError: Instead of AttributeError, with its trace.
+    """
+    try:
+        yield
+    except AttributeError as error:
+        what = str(error.name).strip("_")
+        if error.obj is not forward or what not in ("features", "logits", "scores", "parts"):
+            raise
+        missing = ValueError(
+            f"{method}: reads {'the gradients' if what == 'parts' else what} of the forward pass, which were not "
+            "computed, as the method has needs_prediction = False; leave that out of its class"
+        )
+        raise missing.with_traceback(error.__traceback__) from None
 
 
 def check_finite(method: str, what: str, values: Tensor) -> None:

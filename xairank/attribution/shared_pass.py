@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from xairank.attribution.checks import check_feature_map, check_finite, check_shape
+from xairank.attribution.checks import check_feature_map, check_finite, check_shape, naming_what_is_missing
 from xairank.attribution.cost import Cost, Stopwatch
 from xairank.attribution.forward_pass import ForwardPass
 from xairank.attribution.protocol import Model
@@ -51,9 +51,9 @@ def explain_score(
         )
     explanations = {}
     for name, method in methods.items():
-        check_feature_map(name, method, forward)
         own, before = Cost(), forward.passes
-        with watch.added_to(own):
+        with watch.added_to(own), naming_what_is_missing(name, forward):
+            check_feature_map(name, method, forward)
             attribute = getattr(method, "attribute", None)
             maps, diagnostics = attribute(forward) if attribute else (method(model, images, forward.targets), {})
         check_shape(name, maps, images)

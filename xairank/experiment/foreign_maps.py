@@ -160,7 +160,7 @@ def _score(
     ranked = (rows["reason"] == "").to_numpy()
     if not ranked.any():
         return None
-    chosen = torch.from_numpy(ranked)
+    chosen = torch.tensor(ranked)
     images, masks = batch.images[chosen], batch.masks[chosen]
     described = rows[ranked].drop(columns="reason").reset_index(drop=True)
     described = described.assign(**describe_masks(masks))

@@ -1,5 +1,6 @@
 """The launchers of ``conf/hydra/launcher``: what each needs, and that these files count, not those of the plug-ins."""
 
+import multiprocessing
 import shutil
 from importlib.util import find_spec
 
@@ -48,6 +49,16 @@ def check_launcher(name: str) -> None:
             f"hydra/launcher={name}: sbatch is not on this machine; start the sweep where Slurm's commands are, or "
             "choose hydra/launcher=joblib"
         )
+
+
+def let_workers_start_processes() -> None:
+    """Lets a worker of joblib render in several processes, or use several devices, as any process does.
+
+    joblib names its own way to start processes the standard one, of which the processes that a worker starts by
+    Python's own ways have never heard, so that they end at once.
+    """
+    if multiprocessing.get_start_method(allow_none=True) == "loky":
+        multiprocessing.set_start_method("spawn", force=True)
 
 
 def _is_installed(package: str) -> bool:

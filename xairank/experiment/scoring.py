@@ -148,7 +148,7 @@ def _ranked(
         rows["predicted"] = [classes[index] for index in predicted.tolist()]
         k = pd.Series(batch.masks.flatten(1).sum(dim=1).numpy())
         rows["reason"] = exclusion_reasons(rows["label"], rows["predicted"], k)
-        ranked = torch.from_numpy((rows["reason"] == "").to_numpy())
+        ranked = torch.tensor((rows["reason"] == "").to_numpy())  # a copy, as pandas may give an array to read
         excluded.append(rows[rows["reason"] != ""])
         advance(int((~ranked).sum()))
         yield Predicted(images, batch.masks, predicted, probability, batch.rows).select(ranked)

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from xairank.console import console, file_error, print_error, print_line
 from xairank.errors import UserError
 from xairank.experiment.jobs import SWEEPER, run_folder
+from xairank.experiment.launchers import let_workers_start_processes
 from xairank.runs.folder import RunFolder
 from xairank.runs.grouping import is_ranked_only
 from xairank.stopping import interruption
@@ -124,6 +125,7 @@ def _check_network(folder: RunFolder) -> None:
 
 def _run_in_sweep(config: DictConfig, overrides: Sequence[str]) -> None:
     """A run whose failure is reported at once and left in its folder; the other runs continue."""
+    let_workers_start_processes()
     folder = None
     try:
         folder = run_folder(config, overrides)

@@ -37,15 +37,16 @@ def create_trainer(config: Config, callbacks: list[pl.Callback]) -> pl.Trainer:
     Raises:
         UserError: An unknown argument, or a value that Lightning refuses.
     """
+    options = config["trainer"]
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     for harmless in (
         "does not have many workers",
         "Checkpoint directory .* exists",
         "isinstance.treespec, LeafSpec",
         "The .srun. command is available",
+        *(["GPU available but not used"] if options["accelerator"] == "cpu" else []),
     ):
         warnings.filterwarnings("ignore", f".*{harmless}")
-    options = config["trainer"]
     _check_arguments(options)
     several = count_devices(options["devices"]) > 1
     _check_shares(config)

@@ -41,7 +41,8 @@ def try_methods(
     for name, method in methods.items():
         if obstacle_of(method, network) or _is_known(method):
             continue
-        explained = _try(f"attribution.methods.{name}", partial(explain, {name: method}, network, image))
+        targets = None if getattr(method, "needs_prediction", True) else torch.zeros(1, dtype=torch.long)
+        explained = _try(f"attribution.methods.{name}", partial(explain, {name: method}, network, image, targets))
         if refuses and explained is not None and bool((explained[name][0] < 0).any()):
             raise UserError(
                 f"attribution.methods.{name}: gives negative values, for which evaluation.metrics.{refuses} is not "

@@ -107,7 +107,7 @@ def rank_maps(
         )
     table = _described(samples, told)
     ranked = (table["reason"] == "").to_numpy()
-    rows = torch.from_numpy(ranked)
+    rows = torch.tensor(ranked)
     described = table[ranked].drop(columns="reason").reset_index(drop=True)
     described = described.assign(**describe_masks(found_masks[rows])) if ranked.any() else described
     explained: dict[str, Explanation] = {name: (one[rows], {}) for name, one in ready.items()}
