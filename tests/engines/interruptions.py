@@ -6,9 +6,14 @@ import subprocess
 
 
 def interrupt(seed: int) -> None:
-    """Kills seed 1. On Slurm, seed 2 is preempted, and seed 3 told that its time is nearly over; both are requeued."""
+    """Kills seed 1. On Slurm, seed 2 is preempted, and seed 3 told that its time is nearly over; both are requeued.
+
+    With ``CTRL_C=group`` in the environment, seed 1 sends SIGINT to all processes of the command, as a terminal does;
+    with ``CTRL_C=command``, to the process that started it.
+    """
     if seed == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
+        end = {"group": interrupt_group, "command": interrupt_command}.get(os.environ.get("CTRL_C", ""), kill)
+        end()
     if "SLURM_JOB_ID" not in os.environ:
         return
     if seed == 2:
@@ -17,3 +22,15 @@ def interrupt(seed: int) -> None:
             signal.pause()
     if seed == 3:
         os.kill(os.getpid(), signal.SIGUSR2)
+
+
+def kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def interrupt_group() -> None:
+    os.killpg(os.getpgrp(), signal.SIGINT)
+
+
+def interrupt_command() -> None:
+    os.kill(os.getppid(), signal.SIGINT)
