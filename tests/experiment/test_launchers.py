@@ -58,3 +58,22 @@ def test_the_files_have_only_keys_of_their_plug_ins():
 def test_the_extra_has_what_the_launchers_need():
     extra = [line for line in importlib.metadata.requires("xairank") or [] if "extra == 'launchers'" in line]
     assert {line.split(">")[0] for line in extra} >= {"hydra-joblib-launcher", "hydra-submitit-launcher"}
+
+
+def test_a_worker_of_joblib_can_start_processes():
+    joblib = pytest.importorskip("joblib")
+    found = joblib.Parallel(n_jobs=2)(joblib.delayed(start_a_process)() for _ in range(2))
+    assert found == [3.0, 3.0]
+
+
+def start_a_process():
+    """Runs in a worker, where Python's own ways to start processes fail until they are told of."""
+    import math
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    from xairank.experiment.launchers import let_workers_start_processes
+
+    let_workers_start_processes()
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(math.sqrt, 9).result(timeout=60)

@@ -15,6 +15,7 @@ from xairank.attribution.checks import NonFiniteError
 from xairank.attribution.cost import Cost
 from xairank.attribution.forward_pass import ForwardPass
 from xairank.attribution.protocol import Model, checked, explaining, is_out_of_memory
+from xairank.attribution.score import SCORES
 from xairank.attribution.shared_pass import explain_score, score_of
 
 Diagnostics = dict[str, Tensor]
