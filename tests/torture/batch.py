@@ -211,6 +211,7 @@ class Torture:
         log = (folder / "log").read_text() if (folder / "log").exists() else ""
         if ended not in statuses or "Traceback" in log:
             self.blame(folder, f"status {ended}, expected {statuses}:\n{log[-2000:]}")
+            (folder / "log").write_text("")  # said once
 
     def blame(self, folder: Path, *wrong: str) -> None:
         self.account.wrong += [f"{folder.name}: {one}" for one in wrong]
