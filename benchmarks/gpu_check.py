@@ -196,7 +196,7 @@ def check_speed(bench: Bench) -> Finding:
     """The attribution methods beside other tools."""
     name = "make bench"
     sizes = ["--encoders", "efficientnet_b0", "--together", "--device", "cuda" if bench.accelerator == "gpu" else "cpu"]
-    sizes += ["--images", "8"] if bench.accelerator == "gpu" else ["--images", "2", "--steps", "5", "--rounds", "1"]
+    sizes += ["--images", "64"] if bench.accelerator == "gpu" else ["--images", "2", "--steps", "5", "--rounds", "1"]
     out = ["--out", str(bench.folder / "bench")]
     status, output = bench.finish(bench.start("benchmarks.attribution", *sizes, *out), 180)
     if status == 0:

@@ -108,6 +108,13 @@ def test_a_change_of_the_model_is_noticed(model, change):
     assert largest_difference(METHOD(model, IMAGES, TARGETS), expected) < 1e-4
 
 
+def test_values_are_joined_by_type_so_that_an_accelerator_compares_once(model):
+    joined = automatic._joined(automatic._tensors(model))
+    assert [one.dtype for one in joined] == [torch.float32, torch.int64]
+    expected = torch.cat([one.flatten() for one in model.state_dict().values() if one.is_floating_point()])
+    assert torch.equal(joined[0].sort().values, expected.sort().values)
+
+
 def test_training_on_makes_another_copy_and_gradients_still_flow(model):
     first = METHOD(model, IMAGES, TARGETS)
     optimizer = torch.optim.SGD(model.parameters(), lr=5.0)

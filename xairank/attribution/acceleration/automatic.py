@@ -2,7 +2,6 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
 from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
@@ -78,13 +77,22 @@ def _same(kept: _Kept, module: nn.Module, settings: list[object]) -> bool:
         return False
     if kept.frozen is None:
         return True
-    pairs = zip(_tensors(module), _tensors(kept.frozen.plain), strict=True)
-    return all(one.dtype == other.dtype and torch.equal(one, other) for one, other in pairs)
+    ones, others = _tensors(module), _tensors(kept.frozen.plain)
+    if any(one.dtype != other.dtype for one, other in zip(ones, others, strict=True)):
+        return False
+    if ones and ones[0].device.type != "cpu":  # where to look at a result is to wait: for one a type, not one a tensor
+        ones, others = _joined(ones), _joined(others)
+    return all(map(torch.equal, ones, others))
 
 
-def _tensors(module: nn.Module) -> Iterator[Tensor]:
-    yield from module.parameters()
-    yield from module.buffers()
+def _tensors(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(), *module.buffers()]
+
+
+def _joined(tensors: list[Tensor]) -> list[Tensor]:
+    """All values of each type in one tensor, the types in the order in which they come."""
+    types = dict.fromkeys(tensor.dtype for tensor in tensors)
+    return [torch.cat([tensor.flatten() for tensor in tensors if tensor.dtype == kind]) for kind in types]
 
 
 def _settings(module: nn.Module) -> list[object]:
