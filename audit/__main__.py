@@ -6,8 +6,12 @@ from pathlib import Path
 
 from rich.table import Table
 
+from audit.collect import RESULTS, collect, read_results, write_results
+from audit.document import DOCS, write_document
 from audit.grid import PREFIX, Cell, Places, grid
+from audit.repeated import compare, comparison_table
 from audit.running import Selection, lacking, run_all, runs_of
+from audit.study import Study
 from xairank.console import command, console, print_line
 from xairank.errors import UserError
 
@@ -15,7 +19,7 @@ USAGE = """The audit of the paper's conclusion: runs the grid, gathers its resul
 
     make audit                                                      # everything; what is complete is skipped
     make audit ARGS="--dry-run"                                     # the cells and what they cost
-    make audit ARGS="--only hazelnut/base --seeds 42 --folds 0"     # one cell, or a part of it
+    make audit ARGS="--only hazelnut/base --seeds 42 --folds 0"     # a part, beside audit/results
 
 Further arguments are overrides of every run, such as trainer.max_epochs=1; give them another --prefix, so that these
 runs are not taken for those of the audit. Exit status 1 if a run has no result.
@@ -39,7 +43,20 @@ def main() -> None:
     incomplete = lacking(runs_of(selection, places))
     for line in incomplete:
         print_line(line)
+    if arguments.prefix == PREFIX:
+        _conclude(whole=not (incomplete or arguments.only or arguments.seeds or arguments.folds))
     sys.exit(1 if incomplete else 0)
+
+
+def _conclude(*, whole: bool) -> None:
+    """Of the whole grid the results and the document; of a part of it how it compares with the results."""
+    found = collect(Path("multirun"))
+    if not whole:
+        console.print(comparison_table(compare(found, read_results())))
+        return
+    write_results(found, RESULTS)
+    write_document(Study(read_results()), DOCS)
+    print_line(f"Document: {DOCS / 'audit.md'}")
 
 
 def _parse() -> argparse.Namespace:

@@ -8,6 +8,7 @@ from xairank.ranking.bootstrap import (
     _every,
     _moments,
     bootstrap_interval,
+    detectable_difference,
     draw_resamples,
     rate_interval,
     two_way_p,
@@ -178,3 +179,15 @@ def test_intervals_cover_the_truth(effects, n_images, capsys):
     assert min(coverage["rank"] + coverage["win"]) >= 0.93
     # A win rate of 0.03 on 16 images is a matter of whole wins; its interval errs to the long side.
     assert max(coverage["rank"] + coverage["win"]) <= (0.97 if effects == Effects() else 0.99)
+
+
+def test_a_detectable_difference_is_found_in_four_of_five_studies():
+    own = np.random.default_rng(1)
+
+    def study(mean):
+        shape = (5, 20)
+        return mean + 0.1 * own.normal(size=(5, 1)) + 0.2 * own.normal(size=(1, 20)) + 0.2 * own.normal(size=shape)
+
+    mean = np.median([detectable_difference(study(0)) for _ in range(200)])
+    found = np.mean([two_way_p(study(mean)) < 0.05 for _ in range(400)])
+    assert found == pytest.approx(0.8, abs=0.08)

@@ -105,6 +105,23 @@ def two_way_p(differences: Array) -> float:
     return float(2 * student.sf(abs(mean) / np.sqrt(variance), found.freedom[0]))
 
 
+def detectable_difference(differences: Array, power: float = 0.8) -> float:
+    """The least mean that :func:`two_way_p` would find below 5 % with this probability, if values vary as these do.
+
+    Args:
+        differences: (S, I), NaN where a seed did not rank an image.
+        power: In (0.5, 1).
+
+    Returns:
+        In the unit of the values; NaN where nothing varies.
+    """
+    found = _moments(differences, _every(differences.shape))
+    variance, freedom = found.variance[0], found.freedom[0]
+    if variance < _NO_VARIATION:
+        return float("nan")
+    return float(np.sqrt(variance) * (student.ppf(_TAILS[1], freedom) + student.ppf(power, freedom)))
+
+
 class _Moments(NamedTuple):
     """The mean, its variance over draws of seeds and images, and Satterthwaite's degrees of freedom; (B,) each."""
 

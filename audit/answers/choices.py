@@ -1,0 +1,172 @@
+"""6. Another metric, another encoder, beta = 0, more steps, another baseline?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from audit.answers.answer import Answer, Decisions, Finish
+from audit.answers.ties import POSITION
+from audit.drawing import Panel, draw_panels
+from audit.ledger import LARGER, SMALLER, Decision, Ledger, interval
+from audit.study import (
+    DATA,
+    GRADCAM,
+    IN_A_SENTENCE,
+    METRIC,
+    METRICS,
+    SALIENCY,
+    TITLES,
+    Study,
+    by_case,
+    label,
+    of,
+    paired,
+    real_or_all,
+    styles,
+)
+from xairank.names import count, in_words
+from xairank.ranking.bootstrap import Interval, rate_interval
+from xairank.ranking.wins import win_shares
+from xairank.schema import MetricFacts
+
+BASE = "the base"
+SWITCHED = {
+    "base": BASE,
+    "reference_code": "all of the released code",
+    "flips": "flips at evaluation",
+    "normalize": "input not normalised",
+    "mask_loss": "mask loss: squared error",
+    "class_weights": "no class weights",
+    "beta": "beta = 0, no mask loss",
+    "encoder": "ResNet-18 from scratch",
+}
+IN_PLACE = {
+    ("base", "ig_mean_color"): "baseline: mean colour",
+    ("base", "ig_blurred"): "baseline: blurred image",
+    ("steps", "ig_200_steps"): "200 steps",
+}
+# The intersection over union is left out: it orders maps as the overlap does.
+OTHER_METRICS = {name: facts for name, facts in METRICS.items() if name != METRIC}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is chosen otherwise: scores of Grad-CAM and two others, and what decides."""
+
+    words: str
+    scores: pd.DataFrame
+    metric: str = METRIC
+    facts: MetricFacts = METRICS[METRIC]
+    ties: str = "shared"
+
+    @property
+    def other(self) -> str:
+        """The better of the two others."""
+        sign = 1 if self.facts.higher_is_better else -1
+        values = self.scores.groupby("method")[self.metric].mean().drop(GRADCAM)
+        return str((sign * values).idxmax())
+
+    @property
+    def rate(self) -> Interval:
+        """Grad-CAM's win rate."""
+        better = self.facts.higher_is_better
+        win = win_shares(self.scores, self.metric, higher_is_better=better, ties=self.ties)  # type: ignore[arg-type]
+        return rate_interval(by_case(of(self.scores.assign(win=win), GRADCAM), "win")[GRADCAM])
+
+
+def choices(study: Study, data: str) -> list[Choice]:
+    """What was run on a data set."""
+    found = []
+    for switch, words in SWITCHED.items():
+        if data in study.data(switch=switch):
+            found.append(Choice(words, study.scores(data, switch)))
+            if switch == "reference_code":
+                found.append(Choice("and counted as it counts", study.scores(data, switch), POSITION, ties="first"))
+    for (switch, variant), words in IN_PLACE.items():
+        if data in study.data(switch=switch):
+            scores = study.scores(data, switch, (GRADCAM, SALIENCY, variant))
+            if variant in set(scores["method"]):
+                found.append(Choice(words, scores))
+    base = study.scores(data)
+    known = [name for name in OTHER_METRICS if name in base and base[name].notna().all()]
+    return found + [Choice(METRICS[name].label, base, name, METRICS[name]) for name in known]
+
+
+def ask(study: Study, ledger: Ledger) -> Finish:
+    """Compares Grad-CAM with the better of the others under each choice."""
+    every = {data: choices(study, data) for data in study.data()}
+    tests = {}
+    for data, some in every.items():
+        for choice in some:
+            if choice.words == BASE or choice.metric == POSITION:
+                continue  # tested elsewhere, or the same maps
+            sides = of(choice.scores, GRADCAM), of(choice.scores, choice.other)
+            first, second = sides if choice.facts.higher_is_better else sides[::-1]
+            what = f"{DATA[data]}, {choice.words}: Grad-CAM against {label(choice.other)}"
+            tests[data, choice.words] = ledger.add(6, what, paired(first, second, choice.metric))
+
+    def finish(decisions: Decisions) -> Answer:
+        decided = {key: decisions[name] for key, name in tests.items()}
+        rows = [_row(data, choice, decided) for data, some in every.items() for choice in some]
+        real = real_or_all(every)
+        counts = {
+            verdict: [k for k, d in decided.items() if k[0] in real and d.verdict == verdict]
+            for verdict in (LARGER, SMALLER)
+        }
+        total = len([key for key in decided if key[0] in real])
+        against = [f"{IN_A_SENTENCE[data]}, {words}" for data, words in counts[SMALLER]]
+        short = (
+            f"Of {total} other choices on real data, Grad-CAM is shown to lead under {len(counts[LARGER])}, and to be "
+            f"behind under {len(counts[SMALLER])}{f' ({in_words(against)})' if 0 < len(against) <= 4 else ''}."
+        )
+        return Answer(
+            short,
+            " ".join(_sentence(data, every[data], decided) for data in real),
+            ("Data and choice", "Basis", "Grad-CAM's win rate", "Better other", "Grad-CAM minus it"),
+            rows,
+            _figure(every),
+            facts={"decided": decided, "rates": {(d, c.words): c.rate for d, some in every.items() for c in some}},
+        )
+
+    return finish
+
+
+def _row(data: str, choice: Choice, decided: Mapping[tuple[str, str], Decision]) -> list[str]:
+    n_images, n_seeds = choice.scores["sample"].nunique(), choice.scores["seed"].nunique()
+    decision = decided.get((data, choice.words))
+    return [
+        f"{DATA[data]}: {choice.words}",
+        f"{n_images} images, {count(n_seeds, 'seed')}",
+        interval(*choice.rate),
+        label(choice.other),
+        decision.cell if decision else "-",
+    ]
+
+
+def _sentence(data: str, some: list[Choice], decided: Mapping[tuple[str, str], Decision]) -> str:
+    rates = [choice.rate.mean for choice in some]
+    low, high = min(rates), max(rates)
+    lowest, highest = (some[rates.index(value)].words for value in (low, high))
+    own = {choice.words: decided[data, choice.words] for choice in some if (data, choice.words) in decided}
+    behind = [f"{words} ({decision})" for words, decision in own.items() if decision.verdict == SMALLER]
+    not_shown = [words for words, decision in own.items() if decision.verdict not in (LARGER, SMALLER)]
+    clauses = [f"Grad-CAM's win rate lies between {low:.2f} ({lowest}) and {high:.2f} ({highest})"]
+    if behind:
+        clauses.append(f"it is behind with {in_words(behind)}")
+    if not_shown:
+        seen = max(own[words].detectable for words in not_shown)
+        clauses.append(
+            f"no difference to the better other is shown with {in_words(not_shown)}; there, differences of up to "
+            f"{seen:.2f} could have been missed with 20 % probability"
+        )
+    return f"{DATA[data]}: {'; '.join(clauses)}."
+
+
+def _figure(every: Mapping[str, list[Choice]]) -> Figure:
+    groups = list(dict.fromkeys(choice.words for some in every.values() for choice in some))
+    values = {data: {"gradcam": {c.words: c.rate for c in some}} for data, some in every.items()}
+    panels = [Panel(TITLES[data], groups, own, 1 / 3) for data, own in values.items()]
+    style = styles([GRADCAM])
+    return draw_panels(panels, style, "Grad-CAM's win rate", apart=False)

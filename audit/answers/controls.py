@@ -1,0 +1,115 @@
+"""3. Does any method beat the centre, the edges, the model's own mask?"""
+
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
+
+from audit.answers.answer import Answer, Decisions, Finish
+from audit.drawing import Panel, draw_panels
+from audit.ledger import COMPARED, LARGER, Decision, Ledger
+from audit.study import (
+    CONTROLS,
+    DATA,
+    FACTS,
+    GRADCAM,
+    IN_A_SENTENCE,
+    METHODS,
+    METRIC,
+    PAPER,
+    TITLES,
+    Study,
+    by_case,
+    label,
+    means,
+    of,
+    paired,
+    real_or_all,
+    said,
+    styles,
+)
+from xairank.names import in_words
+from xairank.ranking.bootstrap import Interval, bootstrap_interval, draw_resamples
+
+SHOWN = ("center", "edges", "own_mask")
+
+
+def ask(study: Study, ledger: Ledger) -> Finish:
+    """Compares the paper's methods with maps that say nothing of what the model decides, and with its own mask."""
+    names = study.data()
+    tests, best = {}, {}
+    for data in names:
+        scores = study.scores(data, methods=[*METHODS, *CONTROLS])
+        order = [method for method in means(scores).index if method in METHODS]
+        best[data] = order[0]
+        for method in dict.fromkeys([*PAPER, order[0]]):
+            for control in SHOWN:
+                if control in set(scores["method"]):
+                    what = f"{DATA[data]}: {label(method)} against {label(control).lower()}"
+                    tests[data, method, control] = ledger.add(3, what, paired(of(scores, method), of(scores, control)))
+
+    def finish(decisions: Decisions) -> Answer:
+        decided = {key: decisions[name] for key, name in tests.items()}
+        rows = [
+            [f"{DATA[data]}: {label(method)}", *(_cell(decided, data, method, control) for control in SHOWN)]
+            for data in names
+            for method in dict.fromkeys([*PAPER, best[data]])
+        ]
+        beaten = {
+            data: [m for m in PAPER if all(decided[data, m, c].verdict == LARGER for c in ("center", "edges"))]
+            for data in names
+        }
+        real = real_or_all(names)
+        clauses = [
+            f"{in_words([said(method) for method in beaten[data]]) or 'none'} on {IN_A_SENTENCE[data]}" for data in real
+        ]
+        short = f"Of the paper's methods, those shown to beat both centre and edges are {'; '.join(clauses)}."
+        return Answer(
+            short,
+            " ".join(_sentence(data, decided, best[data]) for data in real),
+            ("Data and method", "Minus centre", "Minus edges", "Minus own mask"),
+            rows,
+            _figure(study, names),
+            facts={"beaten": beaten, "real": real, "decided": decided, "best": best},
+        )
+
+    return finish
+
+
+def _cell(decided: Mapping[tuple[str, str, str], Decision], *key: str) -> str:
+    return decided[key].cell if key in decided else "-"  # type: ignore[index]
+
+
+def _sentence(data: str, decided: Mapping[tuple[str, str, str], Decision], best: str) -> str:
+    clauses = [
+        f"{COMPARED[decision.verdict]} the {said(control)} ({decision})"
+        for control in SHOWN
+        if (decision := decided.get((data, GRADCAM, control)))
+    ]
+    text = f"{DATA[data]}: Grad-CAM's overlap is {in_words(clauses)}"
+    if best == GRADCAM:
+        return f"{text}, and the best of all methods."
+    edges = decided[data, best, "edges"]
+    return f"{text}; the best of all methods is {said(best)}, {COMPARED[edges.verdict]} the edges ({edges})."
+
+
+def _figure(study: Study, names: list[str]) -> Figure:
+    panels, present = [], set()
+    every = {data: study.scores(data, methods=[*METHODS, *CONTROLS]) for data in names}
+    for scores in every.values():
+        present |= set(scores["method"])
+    methods = [method for method in (*METHODS, *CONTROLS) if method in present and method != "constant"]
+    groups = [label(method) for method in methods]
+    for data, scores in every.items():
+        matrices = by_case(scores, METRIC)
+        values = {
+            method: {
+                label(method): Interval(
+                    *bootstrap_interval(matrices[method], draw_resamples(*matrices[method].shape), *FACTS.limits)
+                )
+            }
+            for method in methods
+            if method in matrices
+        }
+        chance = float(scores.drop_duplicates("sample")[f"{METRIC}_chance"].mean())
+        panels.append(Panel(TITLES[data], groups, values, chance))
+    return draw_panels(panels, styles(methods), "Top-K Overlap", apart=False)

@@ -1,0 +1,127 @@
+"""4. What is left of Grad-CAM's lead when the others are blurred, and when it is taken at a finer layer?"""
+
+import pandas as pd
+
+from audit.answers.answer import Answer, Decisions, Finish
+from audit.drawing import draw_curves
+from audit.ledger import COMPARED, LARGER, NOT_SHOWN, SMALLER, Decision, Ledger
+from audit.study import (
+    DATA,
+    FACTS,
+    GRADCAM,
+    IG,
+    METRIC,
+    PAPER,
+    SALIENCY,
+    Study,
+    label,
+    means,
+    of,
+    over,
+    paired,
+    real_or_all,
+    said,
+    styles,
+)
+from xairank.names import in_words
+from xairank.ranking.ladder import summarize_levels
+from xairank.schema import BLUR, LAYER
+
+SHOWN = (*PAPER, "edges", "own_mask")
+
+
+def ask(study: Study, ledger: Ledger) -> Finish:
+    """Compares Grad-CAM as it is with the others at their best blur, and with itself at its best finer layer."""
+    levels, tests, chosen = {}, {}, {}
+    for data in study.data():
+        ladder = study.variants("ladder", data, "base", SHOWN)
+        if ladder.empty:
+            continue
+        scores = study.scores(data, methods=SHOWN)
+        blurred = pd.concat([scores.assign(level=0.0), ladder[ladder["variant"] == BLUR]], ignore_index=True)
+        layers = ladder[(ladder["variant"] == LAYER) & (ladder["method"] == GRADCAM)]
+        levels[data] = (blurred, layers)
+        for other in (SALIENCY, IG):
+            sigma = _best_level(of(blurred, other))
+            at_best = of(blurred, other)
+            chosen[data, other] = f"{sigma:.0f}"
+            what = f"{DATA[data]}: Grad-CAM against {label(other)} at its best blur"
+            tests[data, other] = ledger.add(4, what, paired(of(scores, GRADCAM), at_best[at_best["level"] == sigma]))
+        finer = layers[layers["level"] < layers["level"].max()]
+        if len(finer):
+            layer = _best_level(finer)
+            at_best = finer[finer["level"] == layer]
+            chosen[data, GRADCAM] = str(at_best["changed"].iloc[0])
+            what = f"{DATA[data]}: Grad-CAM at its best finer layer against its last"
+            tests[data, GRADCAM] = ledger.add(4, what, paired(at_best, of(scores, GRADCAM)))
+
+    def finish(decisions: Decisions) -> Answer:
+        decided = {key: decisions[name] for key, name in tests.items()}
+        names = list(levels)
+        real = real_or_all(names)
+        kept = [data for data in real if all(decided[data, other].verdict == LARGER for other in (SALIENCY, IG))]
+        lost = [data for data in real if data not in kept]
+        short = (
+            f"With the others at their best blur, Grad-CAM's lead over both is still shown on "
+            f"{over(kept)}"
+            f"{f', and not on {over(lost)}' if kept and lost else ''}."
+        )
+        return Answer(
+            short,
+            " ".join(_sentence(data, decided, chosen) for data in real),
+            (
+                "Data",
+                "Lead over saliency",
+                "Over blurred saliency",
+                "Over IG",
+                "Over blurred IG",
+                "Finer layer minus last",
+            ),
+            [_row(data, levels[data][0], decided, chosen) for data in names],
+            draw_curves(
+                {DATA[data]: _curve(levels[data][0]) for data in names},
+                styles(SHOWN),
+                "Blur of the maps: standard deviation in pixels",
+                "Top-K Overlap",
+            ),
+            facts={"kept": kept, "real": real, "decided": decided},
+        )
+
+    return finish
+
+
+def _best_level(rows: pd.DataFrame) -> float:
+    """The level of the best mean."""
+    by_level = means(rows.assign(method=rows["level"]))
+    return float(by_level.index[0])
+
+
+def _curve(blurred: pd.DataFrame) -> pd.DataFrame:
+    found = summarize_levels(blurred.assign(changed=""), METRIC, FACTS.limits)
+    return found.assign(tick=found["level"].map("{:g}".format))
+
+
+def _row(
+    data: str, blurred: pd.DataFrame, decided: dict[tuple[str, str], Decision], chosen: dict[tuple[str, str], str]
+) -> list[str]:
+    raw = means(blurred[blurred["level"] == 0])
+    cells = [DATA[data]]
+    for other in (SALIENCY, IG):
+        cells += [f"{raw[GRADCAM] - raw[other]:.2f}", f"{decided[data, other].cell} ({chosen[data, other]})"]
+    finer = (data, GRADCAM)
+    return [*cells, f"{decided[finer].cell} ({chosen[finer]})" if finer in decided else "-"]
+
+
+def _sentence(data: str, decided: dict[tuple[str, str], Decision], chosen: dict[tuple[str, str], str]) -> str:
+    clauses = [
+        f"{COMPARED[decided[data, other].verdict]} {said(other)} blurred by {chosen[data, other]} pixels "
+        f"({decided[data, other]})"
+        for other in (SALIENCY, IG)
+    ]
+    text = f"{DATA[data]}: Grad-CAM's overlap is {in_words(clauses)}"
+    finer = decided.get((data, GRADCAM))
+    if finer is None:
+        return f"{text}."
+    words = {LARGER: "scores more than", SMALLER: "scores less than", NOT_SHOWN: "is not shown to differ from"}
+    verb = words.get(finer.verdict, "has too few cases beside")
+    return f"{text}; at {chosen[data, GRADCAM]}, its best finer layer, it {verb} at its last ({finer})."

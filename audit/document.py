@@ -1,0 +1,143 @@
+"""Writes the document from the gathered results.
+
+python -m audit.document          # docs/audit.md, docs/audit_tests.md and docs/images/audit/
+"""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from audit import claims
+from audit.answers.answer import Answer, Finish
+from audit.collect import RESULTS, read_results
+from audit.grid import PRETRAINED, grid
+from audit.ledger import Decision, Ledger, p_value
+from audit.sections import MODULES, sections
+from audit.study import DATA, REAL, Study
+from xairank.console import command, print_line
+from xairank.figures.style import save
+from xairank.files import write_text
+from xairank.names import count, in_words
+
+DOCS = Path(__file__).parents[1] / "docs"
+TEMPLATE = Path(__file__).with_name("document.md.jinja")
+
+
+@command
+def main() -> None:
+    """Writes the document."""
+    parser = argparse.ArgumentParser("python -m audit.document", description=__doc__.partition("\n")[0])
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the tables (default audit/results)")
+    parser.add_argument("--out", type=Path, default=DOCS, help="folder of the document (default docs)")
+    arguments = parser.parse_args()
+    write_document(Study(read_results(arguments.results)), arguments.out)
+    print_line(f"{arguments.out / 'audit.md'}: written")
+
+
+def write_document(study: Study, folder: Path) -> None:
+    """Writes ``audit.md``, ``audit_tests.md`` and the figures.
+
+    Args:
+        study: What was found.
+        folder: Of the documentation.
+    """
+    answers, decisions = answer(study)
+    for name, some in answers.items():
+        (folder / "images" / "audit").mkdir(parents=True, exist_ok=True)
+        save(some.figure, folder / "images" / "audit" / name, ["svg"])
+    write_text(folder / "audit.md", render(study, answers, decisions))
+    write_text(folder / "audit_tests.md", list_tests(decisions))
+
+
+def answer(study: Study) -> tuple[dict[str, Answer], Mapping[str, Decision]]:
+    """The answers to the questions that the results can answer, and all tests."""
+    ledger = Ledger()
+    finishing: dict[str, Finish] = {
+        name: module.ask(study, ledger) for name, module in MODULES.items() if _known(study, name)
+    }
+    decisions = ledger.decide()
+    return {name: finish(decisions) for name, finish in finishing.items()}, decisions
+
+
+def _known(study: Study, name: str) -> bool:
+    """Whether there are results for a question."""
+    if name == "randomised":
+        return bool(study.data(switch="randomised"))
+    if name == "rendered":
+        return {"hazelnut", "rendered35"} <= set(study.data()) or {"hazelnut", "rendered"} <= set(study.data())
+    return bool(study.data())
+
+
+def render(study: Study, answers: Mapping[str, Answer], decisions: Mapping[str, Decision]) -> str:
+    """The document as Markdown."""
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        answers=answers,
+        sections=sections(),
+        claims=claims.judge(answers),
+        words=claims,
+        n_real=len(study.data(REAL)),
+        n_tests=len([decision for decision in decisions.values() if decision.verdict != "too few"]),
+        data=_data(study),
+        encoder=PRETRAINED[0].partition("=")[2],
+        machine=_machine(study),
+        cost=_cost(study),
+    )
+
+
+def _data(study: Study) -> list[dict[str, Any]]:
+    sets = {cell.data.name: cell.data for cell in grid()}
+    rows = []
+    for name in study.data():
+        runs = study.runs(name)
+        accuracy = runs["test_balanced_accuracy"]
+        size = f"{sets[name].images}, {sets[name].defects}"
+        shown = f"{accuracy.mean():.2f} ± {accuracy.std(ddof=0):.2f}"
+        seeds = f"{count(runs['seed'].nunique(), 'seed')} x {count(runs['fold'].nunique(), 'fold')}"
+        rows.append({"label": DATA[name], "size": size, "epochs": sets[name].epochs, "runs": seeds, "accuracy": shown})
+    return rows
+
+
+def _machine(study: Study) -> str:
+    runs = study.tables["runs"]
+    devices = in_words(sorted(set(runs["device"].astype(str))))
+    return f"{count(len(runs), 'run')} on {devices}"
+
+
+def _cost(study: Study) -> str:
+    """What the grid cost, and which of its cells have no run."""
+    runs = study.tables["runs"]
+    hours = runs["seconds"].sum() / 3600
+    cells = list(grid())
+    planned = sum(len(cell.seeds) * len(cell.folds) for cell in cells)
+    text = (
+        f"The grid has {count(len(cells), 'cell')} and {planned} runs. {len(runs)} are here: {hours:.1f} process hours."
+    )
+    without = [cell.key for cell in cells if (cell.data.name, cell.switch) not in study.cells]
+    return text + (f" Without a run: {in_words([f'`{key}`' for key in without])}." if without else "")
+
+
+def list_tests(decisions: Mapping[str, Decision]) -> str:
+    """All tests of the document as Markdown."""
+    lines = [
+        "# The tests of the audit",
+        "",
+        "All differences that [the audit](audit.md) tests, corrected together by Holm; the number in front is the",
+        "question. p is the larger of Wilcoxon's and the two-way test's. Detectable: what would be",
+        "found with 80 % probability, at 5 % before correction.",
+        "",
+        "| Test | Difference | p | Cases | Seeds | Detectable | Verdict |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for name, one in decisions.items():
+        p = p_value(one.p).removeprefix("p = ").removeprefix("p ") if one.p == one.p else "-"
+        seen = f"{one.detectable:.2f}" if one.detectable == one.detectable else "-"
+        lines.append(f"| {name} | {one.cell} | {p} | {one.n_cases} | {one.n_seeds} | {seen} | {one.verdict} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()

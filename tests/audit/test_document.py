@@ -1,0 +1,140 @@
+import re
+from functools import cache
+
+import pandas as pd
+import pytest
+
+from audit.answers.repeats import Spread
+from audit.answers.ties import LOST, NOTHING, OUTRIGHT, TIED, outcomes_of
+from audit.claims import FALLS, OPEN, SOMETIMES, STANDS, judge, over_data
+from audit.document import answer, list_tests, render, write_document
+from audit.grid import grid
+from audit.repeated import compare
+from audit.study import GRADCAM, Study, by_case, paired
+from tests.audit.made_results import LEVELS, make_results
+
+LED_BY_IG = {**LEVELS, "gradcam": -1.0, "integrated_gradients": 0.3}
+EQUAL = {**LEVELS, "gradcam": -1.0, "saliency": -1.0}
+
+
+@cache
+def answered(led_by="gradcam"):
+    levels = {"gradcam": LEVELS, "ig": LED_BY_IG, "nobody": EQUAL}[led_by]
+    cells = [cell for cell in grid() if cell.switch in ("base", "randomised") and cell.data.name != "rendered"]
+    study = Study(make_results(levels, cells=cells))
+    return study, *answer(study)
+
+
+def verdicts(led_by):
+    return {claim.sentence.partition(" ")[0]: claim.verdict for claim in judge(answered(led_by)[1])}
+
+
+def test_a_lead_that_is_there_is_found_and_the_sentences_stand():
+    found = verdicts("gradcam")
+    assert found["Its"] == found["IG"] == STANDS
+    _, answers, _ = answered()
+    assert answers["wins"].short.endswith("both others on hazelnuts, transistors and magnetic tiles.")
+    assert "Grad-CAM's lead is shown in 18 of 18 thirds" in answers["defects"].short
+    assert "guided backpropagation keeps its maps" in answers["randomised"].text
+
+
+def test_a_lead_of_another_method_is_found_and_the_sentences_fall():
+    found = verdicts("ig")
+    assert found["Its"] == FALLS
+    assert [claim.verdict for claim in judge(answered("ig")[1])][1] == FALLS
+    assert "integrated gradients 0.9" in answered("ig")[1]["wins"].text
+    assert "smaller than that of integrated gradients" in answered("ig")[1]["wins"].text
+
+
+def test_where_nobody_leads_nothing_is_decided_and_what_would_have_been_seen_is_said():
+    _, answers, decisions = answered("nobody")
+    assert [claim.verdict for claim in judge(answers)][1] == OPEN
+    assert "not shown to differ from that of saliency" in answers["wins"].text
+    assert re.search(r"not shown to differ from .* would have been seen with 80 % probability", answers["wins"].text)
+    assert not [name for name, one in decisions.items() if "Grad-CAM against Saliency" in name and one.p < 0.05]
+
+
+@pytest.mark.parametrize(
+    ("holds", "verdict"),
+    [
+        ({"a": True, "b": True}, STANDS),
+        ({"a": True, "b": False}, SOMETIMES),
+        ({"a": None, "b": False}, FALLS),
+        ({"a": None, "b": None}, OPEN),
+    ],
+)
+def test_a_sentence_is_judged_over_the_data(holds, verdict):
+    assert over_data(holds) == verdict
+
+
+def test_ties_are_told_apart():
+    scores = pd.DataFrame(
+        [
+            (1, sample, method, overlap)
+            for sample, overlaps in {
+                "outright": (0.5, 0.2, 0.1),
+                "tied": (0.5, 0.5, 0.1),
+                "nothing": (0.0, 0.0, 0.0),
+                "lost": (0.1, 0.2, 0.1),
+            }.items()
+            for method, overlap in zip(("gradcam", "saliency", "integrated_gradients"), overlaps, strict=True)
+        ],
+        columns=["seed", "sample", "method", "topk_overlap"],
+    )
+    assert outcomes_of(scores) == {OUTRIGHT: 0.25, TIED: 0.25, NOTHING: 0.25, LOST: 0.25}
+
+
+def test_cases_needed_are_those_of_students_test_with_the_efficiency_of_wilcoxons():
+    spread = Spread("saliency", 0.1, 0.2, 35)
+    # G*Power, two-sided, 5 %, 80 %, effect 0.5, normal approximation: 31.4 cases; pi / 3 times as many by Wilcoxon.
+    assert spread.needed(0.1) == pytest.approx(31.4 * 3.14159 / 3, rel=0.002)
+    assert spread.detectable(spread.needed(0.1)) == pytest.approx(0.1)
+
+
+def test_of_two_seeds_the_cases_alone_count():
+    rows = [(seed, case, case, "a", value) for seed, case, value in [(1, "x", 0.2), (2, "x", 0.4), (1, "y", 1.0)]]
+    scores = pd.DataFrame(rows, columns=["seed", "case", "sample", "method", "score"])
+    assert by_case(scores, "score")["a"].tolist() == [[pytest.approx(0.3), 1.0]]
+
+
+def test_a_pair_is_compared_on_what_both_have():
+    first = pd.DataFrame(
+        {"seed": [1, 1, 2], "case": ["x", "y", "x"], "sample": ["x", "y", "x"], "topk_overlap": [0.5, 0.9, 0.7]}
+    )
+    margin = paired(first, first[first["case"] == "x"].assign(topk_overlap=0.1))
+    assert margin.by_case.tolist() == [pytest.approx(0.5)]
+
+
+def test_the_document_says_how_many_tests_it_has_and_lists_them(tmp_path):
+    study, answers, decisions = answered()
+    text = render(study, answers, decisions)
+    (number,) = re.findall(r"all (\d+) tests of this page", text)
+    listed = [line for line in list_tests(decisions).splitlines() if re.match(r"\| \d+\. ", line)]
+    assert len(listed) == len(decisions) == int(number)
+    assert "{{" not in text
+    assert "nan" not in text
+    for name in answers:
+        assert f"(images/audit/{name}.svg)" in text
+
+
+def test_the_same_results_give_the_same_files(tmp_path):
+    cells = [cell for cell in grid() if cell.key == "hazelnut/base"]
+    for folder in ("first", "second"):
+        write_document(Study(make_results(cells=cells)), tmp_path / folder)
+    files = sorted(path.relative_to(tmp_path / "first") for path in (tmp_path / "first").rglob("*.*"))
+    assert len(files) == 2 + 8  # no randomised run, and no rendered data
+    for file in files:
+        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes(), file
+
+
+def test_a_run_that_is_repeated_is_compared_with_the_results():
+    cells = [cell for cell in grid() if cell.key == "hazelnut/base"]
+    known = make_results(cells=cells)
+    again = {name: table[(table["seed"] == 42) & (table["fold"] == 0)].copy() for name, table in known.items()}
+    place = again["scores"].index[(again["scores"]["method"] == GRADCAM)][0]
+    again["scores"].loc[place, "topk_overlap"] += 0.25
+    rows = compare(again, known).set_index("method")
+    assert set(rows["seed"]) == {42}
+    assert rows.loc[GRADCAM, "largest"] == pytest.approx(0.25)
+    assert rows.loc["saliency", "largest"] == 0
+    assert (rows["only"] == 0).all()
