@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from audit.answers.answer import Answer
-from audit.ledger import LARGER, SMALLER, interval
+from audit.ledger import LARGER, SMALLER, UNTESTED, interval
 from audit.study import GRADCAM, IG, IN_A_SENTENCE, SALIENCY, label, over, said
 from xairank.names import in_words
 
@@ -115,7 +115,7 @@ def _noise(facts: Mapping[str, Mapping[str, Any]]) -> Claim:
 
 
 def _choices(facts: Mapping[str, Mapping[str, Any]]) -> Claim:
-    decided = facts["choices"]["decided"]
+    decided = {key: one for key, one in facts["choices"]["decided"].items() if one.verdict != UNTESTED}
     counts = {v: sum(d.verdict == v for d in decided.values()) for v in (LARGER, SMALLER)}
     total = len(decided)
     verdict = STANDS if counts[LARGER] == total else CHOICE if counts[LARGER] else FALLS

@@ -14,7 +14,7 @@ from audit import claims
 from audit.answers.answer import Answer, Finish
 from audit.collect import RESULTS, read_results
 from audit.grid import PRETRAINED, grid
-from audit.ledger import Decision, Ledger, p_value
+from audit.ledger import LARGER, NOT_SHOWN, SMALLER, Decision, Ledger, p_value
 from audit.sections import MODULES, sections
 from audit.study import DATA, REAL, Study
 from xairank.console import command, print_line
@@ -80,7 +80,7 @@ def render(study: Study, answers: Mapping[str, Answer], decisions: Mapping[str, 
         claims=claims.judge(answers),
         words=claims,
         n_real=len(study.data(REAL)),
-        n_tests=len([decision for decision in decisions.values() if decision.verdict != "too few"]),
+        n_tests=sum(decision.verdict in (LARGER, SMALLER, NOT_SHOWN) for decision in decisions.values()),
         data=_data(study),
         encoder=PRETRAINED[0].partition("=")[2],
         machine=_machine(study),
@@ -125,9 +125,9 @@ def list_tests(decisions: Mapping[str, Decision]) -> str:
     lines = [
         "# The tests of the audit",
         "",
-        "All differences that [the audit](audit.md) tests, corrected together by Holm; the number in front is the",
-        "question. p is the larger of Wilcoxon's and the two-way test's. Detectable: what would be",
-        "found with 80 % probability, at 5 % before correction.",
+        "What [the audit](audit.md) tests, corrected together by Holm, and what it estimates only; the number in",
+        "front is the question. p is the larger of Wilcoxon's and the two-way test's. Detectable: the least",
+        "difference that would be found with 80 % probability at the level that the correction asks of the smallest p.",
         "",
         "| Test | Difference | p | Cases | Seeds | Detectable | Verdict |",
         "| --- | ---: | ---: | ---: | ---: | ---: | --- |",

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from xairank.ranking.bootstrap import detectable_difference
+from xairank.ranking.bootstrap import Interval, bootstrap_interval, detectable_difference, draw_resamples
 from xairank.ranking.margins import Margin, tested_margins
 from xairank.ranking.pairs import ALPHA
 from xairank.ranking.wins import FEWEST_CASES
 
-LARGER, SMALLER, NOT_SHOWN, FEW = "larger", "smaller", "not shown", "too few"
+LARGER, SMALLER, NOT_SHOWN, FEW, UNTESTED = "larger", "smaller", "not shown", "too few", "not tested"
 # A verdict as a sentence has it: one value is ... another one.
 COMPARED = {
     LARGER: "larger than",
     SMALLER: "smaller than",
     NOT_SHOWN: "not shown to differ from",
     FEW: "on too few cases to compare with",
+    UNTESTED: "not compared by a test with",
 }
 
 
@@ -29,10 +30,10 @@ class Decision:
         low: Of its 95 % interval, not corrected.
         high: Of its 95 % interval.
         p: The larger of Wilcoxon's and the two-way test's, both corrected over the document; NaN where not tested.
-        detectable: The least difference that would be found with 80 % probability, at 5 % before any correction.
+        detectable: The least difference that would be found with 80 % probability were it the one of smallest p.
         n_cases: That were compared.
         n_seeds: Number of seeds.
-        verdict: ``larger``, ``smaller``, ``not shown``, or ``too few`` for fewer than six cases.
+        verdict: ``larger``, ``smaller``, ``not shown``, ``too few`` for fewer than six cases, or ``not tested``.
     """
 
     difference: float
@@ -53,11 +54,12 @@ class Decision:
     def __str__(self) -> str:
         """The difference as a sentence has it, in brackets."""
         values = interval(self.difference, self.low, self.high)
-        if self.verdict == FEW:
-            return f"{values}; n = {self.n_cases}, too few to test"
+        if self.verdict in (FEW, UNTESTED):
+            return f"{values}; n = {self.n_cases}, {'too few to test' if self.verdict == FEW else 'not tested'}"
         seen = ""
         if self.verdict == NOT_SHOWN and np.isfinite(self.detectable):
-            seen = f"; {self.detectable:.2f} would have been seen with 80 % probability"
+            least = f"{self.detectable:.2f}" if self.detectable <= 1 else "no difference up to 1"
+            seen = f"; {least} would have been seen with 80 % probability"
         return f"{values}, {p_value(self.p)}, n = {self.n_cases}{seen}"
 
 
@@ -66,9 +68,16 @@ class Ledger:
 
     def __init__(self) -> None:
         self._margins: dict[str, Margin] = {}
+        self._untested: set[str] = set()
 
-    def add(self, question: int, what: str, margin: Margin) -> str:
-        """Registers a test; returns its name.
+    def add(self, question: int, what: str, margin: Margin, *, tested: bool = True) -> str:
+        """Registers a difference; returns its name.
+
+        Args:
+            question: Its number.
+            what: Is compared.
+            margin: The difference.
+            tested: Whether it is; otherwise it is estimated alone, and costs the others no power.
 
         Raises:
             ValueError: There is one of this name.
@@ -77,28 +86,45 @@ class Ledger:
         if name in self._margins:
             raise ValueError(f"{name}: registered twice")
         self._margins[name] = margin
+        if not tested:
+            self._untested.add(name)
         return name
 
     def decide(self) -> dict[str, Decision]:
-        """Each test by its name: Wilcoxon's and the two-way test, both corrected by Holm over all of them."""
-        tested = {name: margin for name, margin in self._margins.items() if len(margin.by_case) >= FEWEST_CASES}
+        """Each by its name: Wilcoxon's and the two-way test, both corrected by Holm over all that are tested."""
+        tested = {
+            name: margin
+            for name, margin in self._margins.items()
+            if name not in self._untested and len(margin.by_case) >= FEWEST_CASES
+        }
         table = tested_margins(tested) if tested else pd.DataFrame()
-        decided = {}
-        for name, margin in self._margins.items():
-            n_seeds, n_cases = margin.by_seed.shape
-            if name not in tested:
-                mean = float(np.mean(margin.by_case)) if n_cases else float("nan")
-                nan = float("nan")
-                decided[name] = Decision(mean, nan, nan, nan, nan, n_cases, n_seeds, FEW)
-                continue
-            row = {str(key): float(value) for key, value in table.loc[name].items()}
-            p = max(row["holm_p"], row["two_way_p"])
-            verdict = NOT_SHOWN if p >= ALPHA else LARGER if row["difference"] > 0 else SMALLER
-            mean, low, high = (row[f"difference{end}"] for end in ("", "_low", "_high"))
-            decided[name] = Decision(
-                mean, low, high, p, detectable_difference(margin.by_seed), n_cases, n_seeds, verdict
-            )
-        return decided
+        rows = {str(name): row for name, row in table.iterrows()}
+        return {
+            name: _decided(margin, rows[name], ALPHA / len(tested)) if name in tested else self._estimated(name)
+            for name, margin in self._margins.items()
+        }
+
+    def _estimated(self, name: str) -> Decision:
+        """A difference without a test; without an interval too where there are too few cases."""
+        by_seed = self._margins[name].by_seed
+        n_seeds, n_cases = by_seed.shape
+        limits = Interval(*[float("nan")] * 3)
+        if n_cases:
+            limits = bootstrap_interval(by_seed, draw_resamples(n_seeds, n_cases))
+        few = n_cases < FEWEST_CASES
+        low, high = (float("nan"), float("nan")) if few else limits[1:]
+        return Decision(limits.mean, low, high, float("nan"), float("nan"), n_cases, n_seeds, FEW if few else UNTESTED)
+
+
+def _decided(margin: Margin, row: pd.Series, alpha: float) -> Decision:
+    """What a test shows; ``alpha`` is the least that Holm's correction asks for."""
+    p = max(row["holm_p"], row["two_way_p"])
+    verdict = NOT_SHOWN if p >= ALPHA else LARGER if row["difference"] > 0 else SMALLER
+    limits = (float(row[f"difference{end}"]) for end in ("", "_low", "_high"))
+    detectable = detectable_difference(margin.by_seed, alpha)
+    n_seeds, n_cases = margin.by_seed.shape
+    mean, low, high = limits
+    return Decision(mean, low, high, float(p), detectable, n_cases, n_seeds, verdict)
 
 
 def interval(mean: float, low: float, high: float, decimals: int = 2) -> str:

@@ -134,10 +134,12 @@ class Study:
         """The data sets that have ranked images under a switch, in order."""
         return [name for name in among if (name, switch) in self.cells and len(self.scores(name, switch))]
 
-    def scores(self, data: str, switch: str = "base", methods: Sequence[str] = PAPER) -> pd.DataFrame:
-        """The scores of test images, each of which one fold tests."""
+    def scores(
+        self, data: str, switch: str = "base", methods: Sequence[str] = PAPER, split: str = TEST
+    ) -> pd.DataFrame:
+        """The scores of images of a split; each test image is tested by one fold."""
         rows = self._scores
-        chosen = (rows["data"] == data) & (rows["switch"] == switch) & (rows["split"] == TEST)
+        chosen = (rows["data"] == data) & (rows["switch"] == switch) & (rows["split"] == split)
         return _of_methods(rows[chosen], methods)
 
     def variants(self, kind: str, data: str, switch: str, methods: Sequence[str]) -> pd.DataFrame:

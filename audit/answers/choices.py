@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from audit.answers.answer import Answer, Decisions, Finish
 from audit.answers.ties import POSITION
 from audit.drawing import Panel, draw_panels
-from audit.ledger import LARGER, SMALLER, Decision, Ledger, interval
+from audit.ledger import LARGER, NOT_SHOWN, SMALLER, UNTESTED, Decision, Ledger, interval
 from audit.study import (
     DATA,
     GRADCAM,
@@ -102,10 +102,11 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         for choice in some:
             if choice.words == BASE or choice.metric == POSITION:
                 continue  # tested elsewhere, or the same maps
+            tested = data in real_or_all(every) and choice.metric == METRIC
             sides = of(choice.scores, GRADCAM), of(choice.scores, choice.other)
             first, second = sides if choice.facts.higher_is_better else sides[::-1]
             what = f"{DATA[data]}, {choice.words}: Grad-CAM against {label(choice.other)}"
-            tests[data, choice.words] = ledger.add(6, what, paired(first, second, choice.metric))
+            tests[data, choice.words] = ledger.add(6, what, paired(first, second, choice.metric), tested=tested)
 
     def finish(decisions: Decisions) -> Answer:
         decided = {key: decisions[name] for key, name in tests.items()}
@@ -115,7 +116,7 @@ def ask(study: Study, ledger: Ledger) -> Finish:
             verdict: [k for k, d in decided.items() if k[0] in real and d.verdict == verdict]
             for verdict in (LARGER, SMALLER)
         }
-        total = len([key for key in decided if key[0] in real])
+        total = len([key for key, one in decided.items() if key[0] in real and one.verdict != UNTESTED])
         against = [f"{IN_A_SENTENCE[data]}, {words}" for data, words in counts[SMALLER]]
         short = (
             f"Of {total} other choices on real data, Grad-CAM is shown to lead under {len(counts[LARGER])}, and to be "
@@ -146,21 +147,25 @@ def _row(data: str, choice: Choice, decided: Mapping[tuple[str, str], Decision])
 
 
 def _sentence(data: str, some: list[Choice], decided: Mapping[tuple[str, str], Decision]) -> str:
-    rates = [choice.rate.mean for choice in some]
+    same_metric = [choice for choice in some if choice.metric in (METRIC, POSITION)]
+    rates = [choice.rate.mean for choice in same_metric]
     low, high = min(rates), max(rates)
-    lowest, highest = (some[rates.index(value)].words for value in (low, high))
+    lowest, highest = (same_metric[rates.index(value)].words for value in (low, high))
     own = {choice.words: decided[data, choice.words] for choice in some if (data, choice.words) in decided}
     behind = [f"{words} ({decision})" for words, decision in own.items() if decision.verdict == SMALLER]
-    not_shown = [words for words, decision in own.items() if decision.verdict not in (LARGER, SMALLER)]
+    not_shown = [words for words, decision in own.items() if decision.verdict == NOT_SHOWN]
     clauses = [f"Grad-CAM's win rate lies between {low:.2f} ({lowest}) and {high:.2f} ({highest})"]
     if behind:
         clauses.append(f"it is behind with {in_words(behind)}")
     if not_shown:
-        seen = max(own[words].detectable for words in not_shown)
-        clauses.append(
-            f"no difference to the better other is shown with {in_words(not_shown)}; there, differences of up to "
-            f"{seen:.2f} could have been missed with 20 % probability"
-        )
+        differences = [f"{words} ({own[words]})" for words in not_shown]
+        clauses.append(f"no difference to the better other is shown with {in_words(differences)}")
+    metrics = [choice.words for choice in some if choice not in same_metric]
+    best = [words for words in metrics if own[words].difference > 0]
+    if metrics:
+        others = [words for words in metrics if words not in best]
+        but = f", not by {in_words(others)}" if others else ""
+        clauses.append(f"it has the best mean by {len(best)} of {count(len(metrics), 'other metric')}{but}")
     return f"{DATA[data]}: {'; '.join(clauses)}."
 
 

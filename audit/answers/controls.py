@@ -42,10 +42,13 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         order = [method for method in means(scores).index if method in METHODS]
         best[data] = order[0]
         for method in dict.fromkeys([*PAPER, order[0]]):
+            tested = data in real_or_all(names) or method == GRADCAM
             for control in SHOWN:
                 if control in set(scores["method"]):
                     what = f"{DATA[data]}: {label(method)} against {label(control).lower()}"
-                    tests[data, method, control] = ledger.add(3, what, paired(of(scores, method), of(scores, control)))
+                    tests[data, method, control] = ledger.add(
+                        3, what, paired(of(scores, method), of(scores, control)), tested=tested
+                    )
 
     def finish(decisions: Decisions) -> Answer:
         decided = {key: decisions[name] for key, name in tests.items()}

@@ -34,6 +34,7 @@ def ask(study: Study, ledger: Ledger) -> Finish:
     parts: dict[str, list[Part]] = {}
     others, tests = {}, {}
     for data in study.data():
+        tested = data in real_or_all(study.data())
         scores = study.scores(data)
         parts[data] = [part for part in cut_cases(scores) if part.kind in (SIZE, THINNESS)]
         for part in parts[data]:
@@ -41,7 +42,7 @@ def ask(study: Study, ledger: Ledger) -> Finish:
             other = best_other(some)
             others[data, where(part)] = other
             what = f"{DATA[data]}, {where(part)}: Grad-CAM against {label(other)}"
-            tests[data, where(part)] = ledger.add(5, what, paired(of(some, GRADCAM), of(some, other)))
+            tests[data, where(part)] = ledger.add(5, what, paired(of(some, GRADCAM), of(some, other)), tested=tested)
 
     def finish(decisions: Decisions) -> Answer:
         decided = {key: decisions[name] for key, name in tests.items()}

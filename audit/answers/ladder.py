@@ -37,6 +37,7 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         ladder = study.variants("ladder", data, "base", SHOWN)
         if ladder.empty:
             continue
+        tested = data in real_or_all(study.data())
         scores = study.scores(data, methods=SHOWN)
         blurred = pd.concat([scores.assign(level=0.0), ladder[ladder["variant"] == BLUR]], ignore_index=True)
         layers = ladder[(ladder["variant"] == LAYER) & (ladder["method"] == GRADCAM)]
@@ -46,14 +47,16 @@ def ask(study: Study, ledger: Ledger) -> Finish:
             at_best = of(blurred, other)
             chosen[data, other] = f"{sigma:.0f}"
             what = f"{DATA[data]}: Grad-CAM against {label(other)} at its best blur"
-            tests[data, other] = ledger.add(4, what, paired(of(scores, GRADCAM), at_best[at_best["level"] == sigma]))
+            tests[data, other] = ledger.add(
+                4, what, paired(of(scores, GRADCAM), at_best[at_best["level"] == sigma]), tested=tested
+            )
         finer = layers[layers["level"] < layers["level"].max()]
         if len(finer):
             layer = _best_level(finer)
             at_best = finer[finer["level"] == layer]
             chosen[data, GRADCAM] = str(at_best["changed"].iloc[0])
             what = f"{DATA[data]}: Grad-CAM at its best finer layer against its last"
-            tests[data, GRADCAM] = ledger.add(4, what, paired(at_best, of(scores, GRADCAM)))
+            tests[data, GRADCAM] = ledger.add(4, what, paired(at_best, of(scores, GRADCAM)), tested=tested)
 
     def finish(decisions: Decisions) -> Answer:
         decided = {key: decisions[name] for key, name in tests.items()}

@@ -39,7 +39,9 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         if len(relied):
             others[data] = best_other(relied)
             what = f"{DATA[data]}, {RELIED}: Grad-CAM against {label(others[data])}"
-            tests[data] = ledger.add(7, what, paired(of(relied, GRADCAM), of(relied, others[data])))
+            tests[data] = ledger.add(
+                7, what, paired(of(relied, GRADCAM), of(relied, others[data])), tested=data in real_or_all(names)
+            )
 
     def finish(decisions: Decisions) -> Answer:
         decided = {data: decisions[name] for data, name in tests.items()}

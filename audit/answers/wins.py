@@ -18,6 +18,7 @@ from audit.study import (
     PAPER,
     SALIENCY,
     Study,
+    by_case,
     label,
     of,
     over,
@@ -27,10 +28,10 @@ from audit.study import (
     styles,
 )
 from xairank.names import in_words
-from xairank.ranking.bootstrap import Interval
+from xairank.ranking.bootstrap import Interval, rate_interval
 from xairank.ranking.statistics import summarize_methods
-from xairank.ranking.wins import OVERALL, win_rates
-from xairank.schema import TEST
+from xairank.ranking.wins import OVERALL, win_rates, win_shares
+from xairank.schema import TEST, TRAIN
 from xairank.tables.published import published_win_rates
 
 Rows = Mapping[str, Mapping[Any, Any]]  # by method, of summarize_methods
@@ -68,7 +69,7 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         return Answer(
             short,
             text,
-            ("Data and method", "Images, seeds", "Ranked", "Win rate", "Top-K Overlap", "Chance"),
+            ("Data and method", "Images, seeds", "Ranked", "Win rate", "in training", "Top-K Overlap", "Chance"),
             rows,
             draw_panels([_panel(found)], styles(PAPER), "Win rate", band=sorted(published())),
             facts={
@@ -102,9 +103,17 @@ def _row(data: str, method: str, row: Mapping[Any, Any], study: Study) -> list[s
         study.basis(scores),
         f"{share:.2f}",
         interval(*_rate(row)),
+        _in_training(study.scores(data, split=TRAIN), method),
         interval(*_score(row)),
         f"{row['chance']:.2f}",
     ]
+
+
+def _in_training(scores: pd.DataFrame, method: str) -> str:
+    if scores.empty:
+        return "-"
+    won = of(scores.assign(win=win_shares(scores, METRIC)), method)
+    return interval(*rate_interval(by_case(won, "win")[method]))
 
 
 def _sentence(data: str, rows: Rows, decided: Mapping[tuple[str, str, str], Decision]) -> str:

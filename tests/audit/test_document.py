@@ -110,7 +110,9 @@ def test_the_document_says_how_many_tests_it_has_and_lists_them(tmp_path):
     text = render(study, answers, decisions)
     (number,) = re.findall(r"all (\d+) tests of this page", text)
     listed = [line for line in list_tests(decisions).splitlines() if re.match(r"\| \d+\. ", line)]
-    assert len(listed) == len(decisions) == int(number)
+    tested = [line for line in listed if not line.endswith("| not tested |")]
+    assert len(listed) == len(decisions)
+    assert len(tested) == int(number)
     assert "{{" not in text
     assert "nan" not in text
     for name in answers:

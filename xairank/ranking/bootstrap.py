@@ -105,11 +105,12 @@ def two_way_p(differences: Array) -> float:
     return float(2 * student.sf(abs(mean) / np.sqrt(variance), found.freedom[0]))
 
 
-def detectable_difference(differences: Array, power: float = 0.8) -> float:
-    """The least mean that :func:`two_way_p` would find below 5 % with this probability, if values vary as these do.
+def detectable_difference(differences: Array, alpha: float = 1 - LEVEL, power: float = 0.8) -> float:
+    """The least mean that :func:`two_way_p` would find below ``alpha`` with this probability, if values vary as here.
 
     Args:
         differences: (S, I), NaN where a seed did not rank an image.
+        alpha: In (0, 1).
         power: In (0.5, 1).
 
     Returns:
@@ -119,7 +120,7 @@ def detectable_difference(differences: Array, power: float = 0.8) -> float:
     variance, freedom = found.variance[0], found.freedom[0]
     if variance < _NO_VARIATION:
         return float("nan")
-    return float(np.sqrt(variance) * (student.ppf(_TAILS[1], freedom) + student.ppf(power, freedom)))
+    return float(np.sqrt(variance) * (student.isf(alpha / 2, freedom) + student.ppf(power, freedom)))
 
 
 class _Moments(NamedTuple):
