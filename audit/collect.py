@@ -1,13 +1,14 @@
 """Gathers what the runs of the grid found into a few small tables, from which the document is made.
 
-    python -m audit.collect          # from multirun/ into audit/results/
+    python -m audit.collect          # adds the runs of multirun/ that audit/results/ lacks
+    python -m audit.collect --anew   # the runs of multirun/ alone
 
 Numbers only: no image, no mask, no map.
 """
 
 import argparse
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -36,8 +37,11 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("multirun"), help="of the sweeps (default multirun)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the tables (default audit/results)")
     parser.add_argument("--prefix", default=PREFIX, help=f"of the names of the sweeps (default {PREFIX})")
+    parser.add_argument("--anew", action="store_true", help="forget the runs that are gathered already")
     arguments = parser.parse_args()
     tables = collect(arguments.folder, arguments.prefix)
+    if not arguments.anew and (arguments.out / "runs.parquet").is_file():
+        tables = add_runs(read_results(arguments.out), tables)
     write_results(tables, arguments.out)
     size = sum(path.stat().st_size for path in arguments.out.glob("*.parquet"))
     print_line(f"{arguments.out}: {len(tables['runs'])} runs, {size / 2**20:.1f} MiB")
@@ -62,6 +66,21 @@ def collect(folder: Path, prefix: str = PREFIX) -> dict[str, pd.DataFrame]:
     if not parts["runs"]:
         raise UserError(f"{folder}: no complete run of the audit; expected {prefix}_hazelnut_base and others; run it")
     return {name: _in_order(_joined(tables)) for name, tables in parts.items() if tables}
+
+
+def add_runs(known: Mapping[str, pd.DataFrame], found: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The known runs as they are, and those of the found ones that are not among them."""
+    run = KEYS[:-1]
+    have = pd.MultiIndex.from_frame(known["runs"][run])
+    whole = {}
+    for name in TABLES:
+        new = found.get(name)
+        if new is not None:
+            new = new[~pd.MultiIndex.from_frame(new[run]).isin(have)]
+        parts = [table for table in (known.get(name), new) if table is not None]
+        if parts:
+            whole[name] = _in_order(_joined(parts))
+    return whole
 
 
 def _tables(sweep: Sweep) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -7,6 +7,7 @@ import pytest
 from audit.answers.repeats import Spread
 from audit.answers.ties import LOST, NOTHING, OUTRIGHT, TIED, outcomes_of
 from audit.claims import FALLS, OPEN, SOMETIMES, STANDS, judge, over_data
+from audit.collect import add_runs
 from audit.document import answer, list_tests, render, write_document
 from audit.grid import grid
 from audit.repeated import compare
@@ -140,3 +141,18 @@ def test_a_run_that_is_repeated_is_compared_with_the_results():
     assert rows.loc[GRADCAM, "largest"] == pytest.approx(0.25)
     assert rows.loc["saliency", "largest"] == 0
     assert (rows["only"] == 0).all()
+
+
+def test_runs_are_added_to_those_that_are_gathered_already():
+    cells = [cell for cell in grid() if cell.key in ("hazelnut/base", "hazelnut/flips")]
+    whole = make_results(cells=cells)
+    known = {name: table[table["switch"] == "base"] for name, table in whole.items()}
+    changed = {name: table.copy() for name, table in whole.items() if name != "ladder"}
+    changed["scores"]["topk_overlap"] = 0.5  # of runs that are known and stay as they are, and of new ones
+    joined = add_runs(known, changed)
+    assert len(joined["runs"]) == len(whole["runs"])
+    is_base = joined["scores"]["switch"] == "base"
+    assert is_base.sum() == len(known["scores"])
+    assert (joined["scores"].loc[is_base, "topk_overlap"] != 0.5).all()
+    assert (joined["scores"].loc[~is_base, "topk_overlap"] == 0.5).all()
+    assert len(joined["ladder"]) == len(known["ladder"])
