@@ -2,11 +2,13 @@ import pytest
 import timm
 import torch
 from timm.layers import resample_abs_pos_embed
+from torch import nn
 
 from xairank.attribution import AttentionRollout, GradCAM, GradientAttentionRollout, explain, freeze
 from xairank.errors import UserError
 from xairank.models import EncoderDecoder
 from xairank.models.encoder import create_encoder
+from xairank.models.encoder_decoder import FewChannelsConv2d
 
 
 def model(name="resnet18", size=64, **options):
@@ -202,3 +204,20 @@ def test_weights_that_do_not_fit_are_named(tmp_path, write, suffix, message):
     write(path)
     with pytest.raises(UserError, match=f"model.encoder_weights=.*{message}"):
         create_encoder("resnet18", pretrained=False, weights=path)
+
+
+@pytest.mark.parametrize("channels", [(4, 4), (4, 1), (16, 16)])
+def test_a_convolution_of_few_channels_is_pytorchs_in_another_layout(channels):
+    torch.manual_seed(0)
+    found = FewChannelsConv2d(*channels, kernel_size=3, padding=1).double()
+    expected = nn.Conv2d(*channels, kernel_size=3, padding=1).double()
+    expected.load_state_dict(found.state_dict())
+    images = torch.rand(2, channels[0], 12, 12, dtype=torch.float64)
+    outputs = []
+    for layer in (found, expected):
+        inputs = images.clone().requires_grad_()
+        layer(inputs).square().sum().backward()
+        outputs.append((layer(inputs), inputs.grad, layer.weight.grad, layer.bias.grad))
+    assert outputs[0][0].is_contiguous()
+    for one, other in zip(*outputs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
