@@ -90,7 +90,8 @@ def correlate_defects(scores: pd.DataFrame, metric: str, facts: MetricFacts) -> 
     rows = []
     for name in [name for name in PROPERTIES if name in properties and properties[name].nunique() > 1]:
         for method, own in values.items():
-            correlation = own.corr(properties[name], method="spearman")
+            varies = own.nunique() > 1  # else there is none, of which SciPy would warn
+            correlation = own.corr(properties[name], method="spearman") if varies else np.nan
             rows.append([name, method, correlation, *_fisher(correlation, len(own))])
     return pd.DataFrame(rows, columns=columns)
 

@@ -4,6 +4,7 @@ Runs keep what came of a command, not the command: overrides are those of the op
 differs from them; what they give is composed and compared.
 """
 
+import functools
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,18 +33,15 @@ def command_for(group: Group) -> str:
     command = command_of(config)
     repeated = {key: values for key in ("seed", "data.fold", *_NETWORKS) if len(values := _values(group, key)) > 1}
     base = {key: value for key, value in config.items() if key not in _LEFT_OUT}
-    try:
-        with initialize_config_dir(str(CONFIGURATION.resolve()), version_base="1.3"):
-            chosen = [option for name in _GROUPS if (option := _nearest(command, name, base))]
-            overrides = chosen + [
-                text
-                for text in _differences(base, _composed(command, chosen))
-                if text.partition("=")[0] not in repeated
-            ]
-            if not _gives(command, overrides, base, repeated):
-                return ""
-    except (HydraException, OmegaConfBaseException):
-        return ""
+    with initialize_config_dir(str(CONFIGURATION.resolve()), version_base="1.3"):
+        chosen = tuple(option for name in _GROUPS if (option := _nearest(command, name, base)))
+        composed = _composed(command, chosen)
+        if composed is None:
+            return ""
+        differing = [text for text in _differences(base, composed) if text.partition("=")[0] not in repeated]
+        overrides = [*chosen, *differing]
+        if not _gives(command, overrides, base, repeated):
+            return ""
     several = [f"{key}={','.join(map(_text, values))}" for key, values in repeated.items()]
     seed = [] if "seed" in repeated else [f"seed={config['seed']}"]
     words = [f"name={_text(config['name'])}", *overrides, *seed, *several, *(["-m"] if repeated else [])]
@@ -55,22 +53,24 @@ def _values(group: Group, key: str) -> list[Any]:
     return list(dict.fromkeys(value for value in found if value is not None))
 
 
-def _composed(command: str, overrides: Sequence[str]) -> dict[str, Any]:
-    config = OmegaConf.to_container(compose(command, list(overrides)), resolve=True)
+@functools.lru_cache(maxsize=256)  # a fifth of a second each, and the groups of a sweep try the same options
+def _composed(command: str, overrides: tuple[str, ...]) -> Mapping[str, Any] | None:
+    """The configuration of a command; None where it does not take the overrides."""
+    try:
+        config = OmegaConf.to_container(compose(command, list(overrides)), resolve=True)
+    except (HydraException, OmegaConfBaseException):  # an option of another command
+        return None
     assert isinstance(config, dict)
     return {str(key): value for key, value in config.items() if key not in _LEFT_OUT}
 
 
 def _nearest(command: str, group: str, config: Mapping[str, Any]) -> str:
     """The option of a group of the configuration that leaves the least to say; empty where it is the default."""
-    fewest, nearest = _distance(config, _composed(command, []), group), ""
+    fewest, nearest = _distance(config, _composed(command, ()) or {}, group), ""
     for path in sorted((Path(CONFIGURATION) / group).glob("*.yaml")):
         override = f"{group}={path.stem}"
-        try:
-            distance = _distance(config, _composed(command, [override]), group)
-        except (HydraException, OmegaConfBaseException):  # an option of another command
-            continue
-        if distance < fewest:
+        composed = _composed(command, (override,))
+        if composed is not None and (distance := _distance(config, composed, group)) < fewest:
             fewest, nearest = distance, override
     return nearest
 
@@ -98,8 +98,8 @@ def _gives(command: str, overrides: Sequence[str], base: Mapping[str, Any], repe
     """Whether the command has this configuration, as far as the run recorded it."""
     opened = [f"++{one}" if is_trainer_argument(one.partition("=")[0]) else one for one in overrides]
     opened = [f"++{one}" if one.startswith("model.arguments") else one for one in opened]
-    left = list(_differences(base, _composed(command, opened)))
-    return all(text.partition("=")[0] in repeated for text in left)
+    composed = _composed(command, tuple(opened))
+    return composed is not None and all(text.partition("=")[0] in repeated for text in _differences(base, composed))
 
 
 def _text(value: object) -> str:
