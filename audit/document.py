@@ -12,8 +12,10 @@ import jinja2
 
 from audit import claims
 from audit.answers.answer import Answer, Finish
+from audit.answers.randomised import randomised_data
 from audit.collect import RESULTS, read_results
 from audit.grid import PRETRAINED, grid
+from audit.headline import headline
 from audit.ledger import LARGER, NOT_SHOWN, SMALLER, Decision, Ledger, p_value
 from audit.sections import MODULES, sections
 from audit.study import DATA, REAL, Study
@@ -65,7 +67,7 @@ def answer(study: Study) -> tuple[dict[str, Answer], Mapping[str, Decision]]:
 def _known(study: Study, name: str) -> bool:
     """Whether there are results for a question."""
     if name == "randomised":
-        return bool(study.data(switch="randomised"))
+        return bool(randomised_data(study))
     if name == "rendered":
         return {"hazelnut", "rendered35"} <= set(study.data()) or {"hazelnut", "rendered"} <= set(study.data())
     return bool(study.data())
@@ -85,6 +87,8 @@ def render(study: Study, answers: Mapping[str, Answer], decisions: Mapping[str, 
         encoder=PRETRAINED[0].partition("=")[2],
         machine=_machine(study),
         cost=_cost(study),
+        cells=_cells(study),
+        headline=headline(answers),
     )
 
 
@@ -102,22 +106,33 @@ def _data(study: Study) -> list[dict[str, Any]]:
 
 
 def _machine(study: Study) -> str:
-    runs = study.tables["runs"]
-    devices = in_words(sorted(set(runs["device"].astype(str))))
-    return f"{count(len(runs), 'run')} on {devices}"
+    devices = study.tables["runs"]["device"].map(_device).value_counts()
+    return in_words([f"{count(int(number), 'run')} on {device}" for device, number in devices.items()])
+
+
+def _device(name: str) -> str:
+    return "a CPU" if name == "cpu" else "a GPU"
+
+
+def _cells(study: Study) -> list[dict[str, Any]]:
+    """Which runs of each cell are here, and on what they ran."""
+    rows = []
+    for cell in grid():
+        runs = study.runs(cell.data.name, cell.switch)
+        row = {"key": cell.key, "here": len(runs), "planned": len(cell.seeds) * len(cell.folds)}
+        devices = in_words(sorted(set(runs["device"].map(_device)))) or "-"
+        seconds = f"{runs['seconds'].mean():.0f}" if len(runs) else "-"
+        rows.append({**row, "device": devices, "seconds": seconds})
+    return rows
 
 
 def _cost(study: Study) -> str:
-    """What the grid cost, and which of its cells have no run."""
+    """What the grid cost so far."""
     runs = study.tables["runs"]
-    hours = runs["seconds"].sum() / 3600
     cells = list(grid())
     planned = sum(len(cell.seeds) * len(cell.folds) for cell in cells)
-    text = (
-        f"The grid has {count(len(cells), 'cell')} and {planned} runs. {len(runs)} are here: {hours:.1f} process hours."
-    )
-    without = [cell.key for cell in cells if (cell.data.name, cell.switch) not in study.cells]
-    return text + (f" Without a run: {in_words([f'`{key}`' for key in without])}." if without else "")
+    here = f"{len(runs)} are here, {runs['seconds'].sum() / 3600:.1f} process hours of training and explaining"
+    return f"The grid has {count(len(cells), 'cell')} and {planned} runs, of which {here}."
 
 
 def list_tests(decisions: Mapping[str, Decision]) -> str:

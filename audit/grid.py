@@ -1,10 +1,10 @@
 """The grid: which data, which switches, which seeds and folds; a cell is one sweep of ``python -m xairank.train``."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from audit.methods import FURTHER, PAPER, RANDOMISED, STEPS, Method
+from audit.methods import FURTHER, LRP, PAPER, RANDOMISED, STEPS, Method
 
 FOLDS = (0, 1, 2, 3, 4)
 SEEDS = (42, 43, 44, 45, 46)
@@ -84,7 +84,7 @@ class Cell:
 
     Attributes:
         data: The data set.
-        switch: ``base``, ``randomised``, ``steps`` or one of :data:`SWITCHES`.
+        switch: ``base``, ``randomised``, ``randomised_lrp``, ``steps`` or one of :data:`SWITCHES`.
         seeds: Of training.
         methods: That explain, beside controls.
         overrides: Of Hydra beside those of data, methods, seed and fold.
@@ -120,6 +120,7 @@ class Cell:
     def command(self, places: "Places", prefix: str = PREFIX) -> list[str]:
         """The overrides of ``python -m xairank.train``, or ``rank``, but for seed and fold, or the network."""
         methods = [override for method in self.methods for override in method.overrides]
+        methods += [f"~attribution.methods.{method.name}" for method in PAPER if method not in self.methods]
         device = {"gpu": "cuda"}.get(places.accelerator, places.accelerator)
         training = [f"trainer.max_epochs={self.data.epochs}", f"trainer.accelerator={places.accelerator}"]
         training = [f"device={device}"] if self.trained else training
@@ -167,6 +168,12 @@ def _randomised(data: Data) -> Cell:
     return _cell(data, "randomised", SEEDS[:1], *options, further=RANDOMISED, networks=6)
 
 
+def _randomised_lrp(data: Data) -> Cell:
+    """Of the method that is best on hazelnuts, which was seen only when the others had been randomised."""
+    cell = _randomised(data)
+    return replace(cell, switch="randomised_lrp", methods=(PAPER[0], *LRP))
+
+
 def _steps(data: Data) -> Cell:
     return _cell(data, "steps", SEEDS[:1], "evaluation=overlap", further=STEPS)
 
@@ -190,6 +197,7 @@ def grid() -> Iterator[Cell]:
     yield _transferred(HAZELNUT, _base(RENDERED, SEEDS[:3]))
     yield _transferred(HAZELNUT, _base(RENDERED_35, SEEDS[:3]))
     yield _randomised(TRANSISTOR)
+    yield _randomised_lrp(HAZELNUT)
     yield _steps(HAZELNUT)
     for switch in SWITCHES:
         yield _switched(TRANSISTOR, switch, SEEDS[:1])

@@ -44,3 +44,4 @@ FURTHER = (
 STEPS = (Method("ig_200_steps", 402, "IntegratedGradients", "n_steps:200"),)
 # Known to pass no randomisation check, so that it shows what failing looks like.
 RANDOMISED = (Method("guided_backprop", 2, "GuidedBackprop"),)
+LRP = (Method("lrp", 7, "LRP"),)

@@ -1,6 +1,6 @@
 """What each question gives the document."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from matplotlib.figure import Figure
@@ -16,7 +16,7 @@ class Answer:
 
     Attributes:
         short: The answer in a sentence, for the abstract.
-        text: The answer in a paragraph.
+        text: The answer in a sentence or two for each data set, see :func:`by_data`.
         header: Of the table.
         rows: Of the table, texts.
         figure: The figure, drawn.
@@ -39,6 +39,11 @@ class Answer:
 
 # Decides once all questions have registered their tests.
 Finish = Callable[[Decisions], Answer]
+
+
+def by_data(sentences: Iterable[str], *further: str) -> str:
+    """A point a data set, and what is true of all."""
+    return "\n".join([*(f"- {sentence}" for sentence in sentences), *(f"\n{text}" for text in further)])
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-from audit.answers.answer import Answer, Decisions, Finish
+from audit.answers.answer import Answer, Decisions, Finish, by_data
 from audit.answers.ties import POSITION
 from audit.drawing import Panel, draw_panels
 from audit.ledger import LARGER, NOT_SHOWN, SMALLER, UNTESTED, Decision, Ledger, interval
@@ -124,7 +124,7 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         )
         return Answer(
             short,
-            " ".join(_sentence(data, every[data], decided) for data in real),
+            by_data(_sentence(data, every[data], decided) for data in real),
             ("Data and choice", "Basis", "Grad-CAM's win rate", "Better other", "Grad-CAM minus it"),
             rows,
             _figure(every),

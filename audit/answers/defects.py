@@ -2,9 +2,9 @@
 
 from matplotlib.figure import Figure
 
-from audit.answers.answer import Answer, Decisions, Finish
+from audit.answers.answer import Answer, Decisions, Finish, by_data
 from audit.drawing import Panel, draw_panels
-from audit.ledger import LARGER, SMALLER, Decision, Ledger, interval
+from audit.ledger import LARGER, NOT_SHOWN, SMALLER, Decision, Ledger, interval
 from audit.study import (
     DATA,
     FACTS,
@@ -20,7 +20,6 @@ from audit.study import (
     of,
     paired,
     real_or_all,
-    said,
     styles,
 )
 from xairank.names import in_words
@@ -58,18 +57,18 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         leads = {data: [p for p in parts[data] if decided[data, where(p)].verdict == LARGER] for data in real}
         number = sum(map(len, leads.values())), sum(len(parts[data]) for data in real)
         behind = [
-            f"{IN_A_SENTENCE[data]} {where(part)}"
+            f"{part.name} {IN_A_SENTENCE[data]} (by {part.kind})"
             for data in real
             for part in parts[data]
-            if decided[data, where(part)].difference < 0
+            if decided[data, where(part)].verdict == SMALLER
         ]
         short = (
             f"Grad-CAM's lead is shown in {number[0]} of {number[1]} thirds of the real defects by size or thinness"
-            f"{f'; it is behind on {in_words(behind)}' if behind else ''}."
+            f"{f'; another is shown to lead on {in_words(behind)}' if behind else ''}."
         )
         return Answer(
             short,
-            " ".join(_sentence(data, parts[data], decided, others) for data in real),
+            by_data(_sentence(data, parts[data], decided) for data in real),
             ("Defects", "Range", "Cases", *(label(method) for method in PAPER), "Grad-CAM minus the better other"),
             rows,
             _figure(study, parts),
@@ -106,17 +105,18 @@ def _figure(study: Study, parts: dict[str, list[Part]]) -> Figure:
     return draw_panels(panels, styles(PAPER), "Top-K Overlap")
 
 
-def _sentence(
-    data: str, parts: list[Part], decided: dict[tuple[str, str], Decision], others: dict[tuple[str, str], str]
-) -> str:
+def _sentence(data: str, parts: list[Part], decided: dict[tuple[str, str], Decision]) -> str:
     clauses = []
     for words, verdict in (("leads", LARGER), ("is behind", SMALLER)):
         found = [part for part in parts if decided[data, where(part)].verdict == verdict]
         if found:
             named = [f"{where(p)} ({decided[data, where(p)]})" for p in found]
             clauses.append(f"Grad-CAM {words} {in_words(named)}")
-    open_ = [part for part in parts if decided[data, where(part)].verdict not in (LARGER, SMALLER)]
-    if open_:
-        named = [f"{where(p)} ({said(others[data, where(p)])}: {decided[data, where(p)]})" for p in open_]
-        clauses.append(f"no difference to the better other is shown {in_words(named)}")
+    seen = [decision.detectable for part in parts if (decision := decided[data, where(part)]).verdict == NOT_SHOWN]
+    if seen:
+        least = f"{min(seen):.2f} to {max(seen):.2f}" if max(seen) <= 1 else f"{min(seen):.2f} or more"
+        clauses.append(
+            f"in {len(seen)} of {len(parts)} thirds no difference to the better other is shown, where {least} would "
+            "have been seen with 80 % probability"
+        )
     return f"{DATA[data]}: {'; '.join(clauses)}." if clauses else f"{DATA[data]}: the defects do not differ."

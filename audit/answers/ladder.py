@@ -1,15 +1,18 @@
 """4. What is left of Grad-CAM's lead when the others are blurred, and when it is taken at a finer layer?"""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
-from audit.answers.answer import Answer, Decisions, Finish
+from audit.answers.answer import Answer, Decisions, Finish, by_data
 from audit.drawing import draw_curves
-from audit.ledger import COMPARED, LARGER, NOT_SHOWN, SMALLER, Decision, Ledger
+from audit.ledger import COMPARED, LARGER, NOT_SHOWN, SMALLER, Decision, Ledger, interval
 from audit.study import (
     DATA,
     FACTS,
     GRADCAM,
     IG,
+    IN_A_SENTENCE,
     METRIC,
     PAPER,
     SALIENCY,
@@ -32,7 +35,8 @@ SHOWN = (*PAPER, "edges", "own_mask")
 
 def ask(study: Study, ledger: Ledger) -> Finish:
     """Compares Grad-CAM as it is with the others at their best blur, and with itself at its best finer layer."""
-    levels, tests, chosen = {}, {}, {}
+    levels, chosen = {}, {}
+    tests: dict[tuple[str, ...], str] = {}
     for data in study.data():
         ladder = study.variants("ladder", data, "base", SHOWN)
         if ladder.empty:
@@ -44,12 +48,12 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         levels[data] = (blurred, layers)
         for other in (SALIENCY, IG):
             sigma = _best_level(of(blurred, other))
-            at_best = of(blurred, other)
+            at_best = of(blurred[blurred["level"] == sigma], other)
             chosen[data, other] = f"{sigma:.0f}"
             what = f"{DATA[data]}: Grad-CAM against {label(other)} at its best blur"
-            tests[data, other] = ledger.add(
-                4, what, paired(of(scores, GRADCAM), at_best[at_best["level"] == sigma]), tested=tested
-            )
+            tests[data, other] = ledger.add(4, what, paired(of(scores, GRADCAM), at_best), tested=tested)
+            what = f"{DATA[data]}: {label(other)} at its best blur against itself without"
+            tests[data, other, "gain"] = ledger.add(4, what, paired(at_best, of(scores, other)), tested=tested)
         finer = layers[layers["level"] < layers["level"].max()]
         if len(finer):
             layer = _best_level(finer)
@@ -63,15 +67,14 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         names = list(levels)
         real = real_or_all(names)
         kept = [data for data in real if all(decided[data, other].verdict == LARGER for other in (SALIENCY, IG))]
-        lost = [data for data in real if data not in kept]
+        left = [f"{_least(decided, data)} ({IN_A_SENTENCE[data]})" for data in real]
         short = (
-            f"With the others at their best blur, Grad-CAM's lead over both is still shown on "
-            f"{over(kept)}"
-            f"{f', and not on {over(lost)}' if kept and lost else ''}."
+            f"With the others at their best blur, Grad-CAM's lead over both is shown on {over(kept)}; over the better "
+            f"of them {in_words(left)} is left of it."
         )
         return Answer(
             short,
-            " ".join(_sentence(data, decided, chosen) for data in real),
+            by_data(_sentence(data, decided, chosen) for data in real),
             (
                 "Data",
                 "Lead over saliency",
@@ -80,7 +83,7 @@ def ask(study: Study, ledger: Ledger) -> Finish:
                 "Over blurred IG",
                 "Finer layer minus last",
             ),
-            [_row(data, levels[data][0], decided, chosen) for data in names],
+            [_row(data, decisions, decided, chosen) for data in names],
             draw_curves(
                 {DATA[data]: _curve(levels[data][0]) for data in names},
                 styles(SHOWN),
@@ -104,24 +107,31 @@ def _curve(blurred: pd.DataFrame) -> pd.DataFrame:
     return found.assign(tick=found["level"].map("{:g}".format))
 
 
+def _least(decided: Mapping[tuple[str, ...], Decision], data: str) -> str:
+    """The smaller of the leads over the blurred methods."""
+    one = min((decided[data, other] for other in (SALIENCY, IG)), key=lambda decision: decision.difference)
+    return interval(one.difference, one.low, one.high)
+
+
 def _row(
-    data: str, blurred: pd.DataFrame, decided: dict[tuple[str, str], Decision], chosen: dict[tuple[str, str], str]
+    data: str, decisions: Decisions, decided: Mapping[tuple[str, ...], Decision], chosen: Mapping[tuple[str, str], str]
 ) -> list[str]:
-    raw = means(blurred[blurred["level"] == 0])
     cells = [DATA[data]]
     for other in (SALIENCY, IG):
-        cells += [f"{raw[GRADCAM] - raw[other]:.2f}", f"{decided[data, other].cell} ({chosen[data, other]})"]
+        raw = decisions[f"1. {DATA[data]}: {label(GRADCAM)} against {label(other)}"]
+        cells += [raw.cell, f"{decided[data, other].cell} ({chosen[data, other]})"]
     finer = (data, GRADCAM)
     return [*cells, f"{decided[finer].cell} ({chosen[finer]})" if finer in decided else "-"]
 
 
-def _sentence(data: str, decided: dict[tuple[str, str], Decision], chosen: dict[tuple[str, str], str]) -> str:
+def _sentence(data: str, decided: Mapping[tuple[str, ...], Decision], chosen: Mapping[tuple[str, str], str]) -> str:
     clauses = [
-        f"{COMPARED[decided[data, other].verdict]} {said(other)} blurred by {chosen[data, other]} pixels "
+        f"{COMPARED[decided[data, other].verdict]} that of {said(other)} blurred by {chosen[data, other]} pixels "
         f"({decided[data, other]})"
         for other in (SALIENCY, IG)
     ]
-    text = f"{DATA[data]}: Grad-CAM's overlap is {in_words(clauses)}"
+    gains = [f"{said(other)} {decided[data, other, 'gain']}" for other in (SALIENCY, IG)]
+    text = f"{DATA[data]}: the blur changes the overlap of {in_words(gains)}. Grad-CAM's is {in_words(clauses)}"
     finer = decided.get((data, GRADCAM))
     if finer is None:
         return f"{text}."

@@ -3,9 +3,9 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from audit.answers.answer import Answer, Decisions, Finish
+from audit.answers.answer import Answer, Decisions, Finish, by_data
 from audit.drawing import draw_curves
-from audit.ledger import LARGER, Decision, Ledger
+from audit.ledger import LARGER, SMALLER, Decision, Ledger
 from audit.study import (
     DATA,
     IN_A_SENTENCE,
@@ -25,21 +25,24 @@ from xairank.names import in_words
 from xairank.ranking.randomisation import LIKENESS, randomisation_curves
 from xairank.schema import SPEARMAN
 
-SHOWN = (*PAPER, "guided_backprop")
-PASSES, ALIKE, STAYS = "passes", "fails: maps stay alike", "not shown to fall"
+SHOWN = (*PAPER, "lrp", "guided_backprop")
+PASSES, ALIKE, RISES, STAYS = "passes", "fails: maps stay alike", "fails: scores rise", "not shown to fall"
+
+
+CELLS = ("randomised", "randomised_lrp")
+Levels = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]  # scores trained, at each stage, and with no weight left
+
+_WORDS = {PASSES: "loses", ALIKE: "keeps its maps", RISES: "gains", STAYS: "is not shown to lose"}
 
 
 def ask(study: Study, ledger: Ledger) -> Finish:
     """Compares each method with itself on a network whose weights are all re-initialised."""
-    levels, tests = {}, {}
-    for data in study.data(switch="randomised"):
-        rows = study.variants("randomised", data, "randomised", SHOWN)
-        if rows.empty:
-            continue
-        trained = study.scores(data, "randomised", SHOWN)
-        last = rows[rows["level"] == rows["level"].max()]
-        levels[data] = (trained, rows, last)
-        for method in dict.fromkeys(rows["method"]):
+    levels: dict[str, Levels] = {}
+    tests = {}
+    for data in randomised_data(study):
+        levels[data] = _levels(study, data)
+        trained, _, last = levels[data]
+        for method in dict.fromkeys(last["method"]):
             what = f"{DATA[data]}: {label(method)}, trained against re-initialised"
             tests[data, method] = ledger.add(8, what, paired(of(trained, method), of(last, method)))
 
@@ -61,10 +64,10 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         real = real_or_all(levels)
         passed = {data: [m for m in PAPER if verdicts.get((data, m)) == PASSES] for data in real}
         listed = [f"{in_words([said(m) for m in own]) or 'none'} on {IN_A_SENTENCE[d]}" for d, own in passed.items()]
-        short = f"Of the paper's methods, those that pass the randomisation check are {'; '.join(listed)}."
+        short = f"The randomisation check is passed, of the paper's methods, by {', and by '.join(listed)}."
         return Answer(
             short,
-            " ".join(_sentence(data, levels[data], decided, likeness[data], verdicts) for data in real),
+            by_data(_sentence(data, levels[data], decided, likeness[data], verdicts) for data in real),
             ("Data and method", "Trained", "Re-initialised", "Difference", "Likeness", "Verdict"),
             rows,
             _figure(levels),
@@ -74,11 +77,33 @@ def ask(study: Study, ledger: Ledger) -> Finish:
     return finish
 
 
+def randomised_data(study: Study) -> list[str]:
+    """The data sets whose networks were re-initialised."""
+    return [data for data in DATA if any((data, switch) in study.cells for switch in CELLS)]
+
+
+def _levels(study: Study, data: str) -> Levels:
+    """The results of all cells of a data set, of each method those of the first that has it."""
+    trained, stages = [], []
+    known: set[str] = set()
+    for switch in CELLS:
+        rows = study.variants("randomised", data, switch, [method for method in SHOWN if method not in known])
+        own = set(rows["method"]) if len(rows) else set()
+        known |= own
+        stages.append(rows)
+        trained.append(study.scores(data, switch, [method for method in SHOWN if method in own]))
+    whole = pd.concat([rows for rows in stages if len(rows)], ignore_index=True)
+    last = whole[whole["level"] == whole["level"].max()]
+    return pd.concat(trained, ignore_index=True), whole, last
+
+
 def _verdict(decision: Decision, likeness: float) -> str:
-    return ALIKE if likeness >= LIKENESS else PASSES if decision.verdict == LARGER else STAYS
+    if likeness >= LIKENESS:
+        return ALIKE
+    return {LARGER: PASSES, SMALLER: RISES}.get(decision.verdict, STAYS)
 
 
-def _figure(levels: dict[str, tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]]) -> Figure:
+def _figure(levels: dict[str, Levels]) -> Figure:
     panels = {}
     for data, (trained, rows, _) in levels.items():
         curves = randomisation_curves(trained, rows, METRIC, METRICS[METRIC])
@@ -92,7 +117,7 @@ def _figure(levels: dict[str, tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]]) 
 
 def _sentence(
     data: str,
-    levels: tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame],
+    levels: Levels,
     decided: dict[tuple[str, str], Decision],
     likeness: pd.Series,
     verdicts: dict[tuple[str, str], str],
@@ -102,7 +127,7 @@ def _sentence(
         if (data, method) not in decided:
             continue
         decision = decided[data, method]
-        words = {PASSES: "loses", ALIKE: "keeps its maps", STAYS: "is not shown to lose"}[verdicts[data, method]]
+        words = _WORDS[verdicts[data, method]]
         alike = f"likeness {likeness[method]:.2f}"
         clauses.append(f"{said(method)} {words} ({alike}, difference {decision})")
     return f"{DATA[data]}: without the trained weights {'; '.join(clauses)}."

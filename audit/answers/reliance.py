@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from audit.answers.answer import Answer, Decisions, Finish
+from audit.answers.answer import Answer, Decisions, Finish, by_data
 from audit.drawing import Panel, draw_panels
 from audit.ledger import LARGER, NOT_SHOWN, SMALLER, Decision, Ledger, interval
 from audit.study import (
@@ -59,10 +59,10 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         ]
         real = real_or_all(names)
         listed = in_words([f"{interval(*shares[data])} ({IN_A_SENTENCE[data]})" for data in real])
-        short = f"The model uses the defect on a share of {listed} of the images that it classifies correctly."
+        short = f"Of the images that it classifies correctly, the model relies on the defect in {listed}."
         return Answer(
             short,
-            " ".join(_sentence(data, shares[data], rates, decided.get(data)) for data in real),
+            by_data(_sentence(data, shares[data], rates, decided.get(data)) for data in real),
             ("Data", "Share relied on", "Grad-CAM wins: relied on", "not relied on", "Lead where relied on"),
             rows,
             _figure(names, shares, rates),
@@ -108,5 +108,5 @@ def _sentence(data: str, share: Interval, rates: dict[str, dict[str, Interval]],
         text += f"; Grad-CAM wins {interval(*first)} of those and {interval(*second)} of the others"
     if decision is None:
         return f"{text}."
-    words = {LARGER: "still leads", SMALLER: "is behind", NOT_SHOWN: "is not shown to lead"}
+    words = {LARGER: "leads", SMALLER: "is behind", NOT_SHOWN: "is not shown to lead"}
     return f"{text}; where it relies on it, Grad-CAM {words.get(decision.verdict, 'cannot be compared')} ({decision})."

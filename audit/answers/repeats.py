@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.stats import norm
 
-from audit.answers.answer import Answer, Decisions, Finish
+from audit.answers.answer import Answer, Decisions, Finish, by_data
 from audit.drawing import draw_curves
 from audit.ledger import Ledger
 from audit.study import DATA, GRADCAM, METRIC, Study, best_other, of, paired, real_or_all, said
@@ -56,10 +56,12 @@ def ask(study: Study, _: Ledger) -> Finish:
         )
         return Answer(
             short,
-            " ".join(_sentence(data, spreads[data], agree[data]) for data in real)
-            + f" By Nemenyi's test {PAPERS_IMAGES} images separate mean ranks of three methods that are "
-            f"{critical_difference(PAPERS_IMAGES, 3):.2f} apart. Near-duplicates stay in one fold, and count "
-            "as one case.",
+            by_data(
+                (_sentence(data, spreads[data], agree[data]) for data in real),
+                f"By Nemenyi's test {PAPERS_IMAGES} images separate mean ranks of three methods that are "
+                f"{critical_difference(PAPERS_IMAGES, 3):.2f} apart. Near-duplicates stay in one fold, and count "
+                "as one case.",
+            ),
             (
                 *("Data", "Images, cases", "Same best method: seeds", "folds", "Deviation"),
                 *(f"Detectable: {PAPERS_IMAGES} cases", "these cases", f"Cases needed: {SMALL}", "observed"),
@@ -104,7 +106,7 @@ def _row(data: str, scores: pd.DataFrame, spread: Spread) -> list[str]:
 def _sentence(data: str, spread: Spread, agree: tuple[int, int]) -> str:
     return (
         f"{DATA[data]}: the same method is best in {agree[0]} of {count(agree[1], 'seed')}; Grad-CAM and "
-        f"{said(spread.other)} differ by {spread.difference:.2f}, from case to case by a standard deviation of "
+        f"{said(spread.other)} differ by {spread.difference:.2f} in the mean over cases, with a standard deviation of "
         f"{spread.deviation:.2f}; {spread.n_cases} cases show a difference of {spread.detectable(spread.n_cases):.2f}, "
         f"and {_number(spread.needed(spread.difference))} are needed to show the one observed."
     )

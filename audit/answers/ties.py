@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from audit.answers.answer import Answer, Decisions, Finish
+from audit.answers.answer import Answer, Decisions, Finish, by_data
 from audit.drawing import draw_shares
 from audit.ledger import Ledger, interval
 from audit.study import DATA, GRADCAM, IN_A_SENTENCE, METRIC, Study, by_case, of, real_or_all
@@ -26,14 +26,13 @@ def ask(study: Study, _: Ledger) -> Finish:
         shares = {part: [outcomes[data].get(part, 0.0) for data in outcomes] for part in COLORS}
         gains = {data: rates[data]["first"].mean - rates[data]["shared"].mean for data in rates}
         largest = max(real, key=gains.__getitem__)
-        sentences = [_sentence(data, outcomes[data], rates[data]) for data in real]
         short = (
             f"Giving ties to the first method listed, as the released code does, adds at most {gains[largest]:.2f} to "
             f"Grad-CAM's win rate on real data ({IN_A_SENTENCE[largest]})."
         )
         return Answer(
             short,
-            " ".join(sentences),
+            by_data(_sentence(data, outcomes[data], rates[data]) for data in real),
             ("Data", "Images x seeds", "Won outright", "Tied", "Tied at 0", "Ties shared", "First wins", "By position"),
             rows,
             draw_shares([DATA[data] for data in outcomes], shares, COLORS, "Share of images, over seeds"),
@@ -84,9 +83,9 @@ def _sentence(data: str, outcomes: dict[str, float], rates: dict[str, Interval])
     ties = (outcomes[TIED] + outcomes[NOTHING]) / won
     clauses = [f"{100 * ties:.0f} % of the images that it wins or shares are ties"]
     if outcomes[NOTHING]:
-        clauses.append(f"on {100 * outcomes[NOTHING]:.1f} % of all images no method meets the defect at all")
+        clauses.append(f"on {100 * outcomes[NOTHING]:.1f} % of all images no map meets the defect at all")
     change = rates["position"].mean - rates["first"].mean
-    clauses.append(f"cutting ties inside a map by position changes its win rate by {change:+.3f}")
+    clauses.append(f"to cut ties inside a map by position changes its win rate by {change + 0:+.2f}")
     return f"{DATA[data]}: {in_words(clauses)}."
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from audit.answers.answer import Answer, Decisions, Finish
+from audit.answers.answer import Answer, Decisions, Finish, by_data
 from audit.drawing import Panel, draw_panels
 from audit.ledger import COMPARED, LARGER, Decision, Ledger, interval
 from audit.study import (
@@ -56,7 +56,6 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         }
         rows = [_row(data, method, found[data][method], study) for data in found for method in PAPER]
         real = real_or_all(found)
-        text = " ".join(_sentence(data, found[data], decided) for data in real)
         rates = {data: _rate(found[data][GRADCAM]) for data in real}
         paper = float(published()[TEST])
         both = [data for data in real if len(ahead[data]) == 2]
@@ -65,10 +64,9 @@ def ask(study: Study, ledger: Ledger) -> Finish:
             f"On real data Grad-CAM wins {listed} of the images, where the paper says {paper:.2f}; its overlap is "
             f"shown to be larger than that of both others on {over(both, 'none of them')}."
         )
-        text += _orders(study, real)
         return Answer(
             short,
-            text,
+            by_data((_sentence(data, found[data], decided) for data in real), _orders(study, real)),
             ("Data and method", "Images, seeds", "Ranked", "Win rate", "in training", "Top-K Overlap", "Chance"),
             rows,
             draw_panels([_panel(found)], styles(PAPER), "Win rate", band=sorted(published())),
@@ -134,7 +132,7 @@ def _orders(study: Study, names: list[str]) -> str:
         overall = rates[rates["label"] == OVERALL].pivot(index="seed", columns="method", values="win_rate")
         first = overall.idxmax(axis=1)
         clauses.append(f"{int((first == GRADCAM).sum())} of {len(first)} ({IN_A_SENTENCE[data]})")
-    return f" Grad-CAM wins most often in {in_words(clauses)} seeds."
+    return f"Grad-CAM wins most often in {in_words(clauses)} seeds."
 
 
 def _panel(found: Mapping[str, Rows]) -> Panel:

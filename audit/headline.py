@@ -1,0 +1,51 @@
+"""Whether the paper's conclusion holds on its own data, in two sentences."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from audit.answers.answer import Answer
+from audit.answers.randomised import ALIKE, PASSES, RISES, STAYS
+from audit.claims import OWN, leads_both
+from audit.ledger import LARGER, Decision, interval
+from audit.study import GRADCAM, IG, SALIENCY, said
+from xairank.names import in_words
+
+
+def headline(answers: Mapping[str, Answer]) -> str:
+    """Whether the conclusion holds on the paper's own data, in two sentences; empty without results on it."""
+    facts = {name: answer.facts for name, answer in answers.items()}
+    if not {"wins", "controls", "ladder"} <= set(facts) or OWN not in facts["wins"]["rates"]:  # type: ignore[operator]
+        return ""
+    wins, controls, ladder = (cast(Any, facts[name]) for name in ("wins", "controls", "ladder"))
+    leads = leads_both(wins["decided"], OWN)
+    first = "scores higher than saliency and integrated gradients" if leads else "is not shown to lead both others"
+    doubts = []
+    least = min((ladder["decided"][OWN, other] for other in (SALIENCY, IG)), key=lambda one: one.difference)
+    if least.verdict != LARGER:
+        doubts.append(f"once their maps are blurred no lead over both is shown ({_short(least)})")
+    edges = controls["decided"][OWN, GRADCAM, "edges"]
+    if edges.verdict != LARGER:
+        doubts.append(f"it is not shown to beat an edge detector that knows nothing of the network ({_short(edges)})")
+    best = controls["best"][OWN]
+    rival = controls["decided"].get((OWN, best, GRADCAM))
+    if rival and rival.verdict == LARGER:
+        check = _CHECKS.get(cast(Any, facts.get("randomised", {})).get("verdicts", {}).get((OWN, best)), "")
+        doubts.append(f"{said(best)} scores higher ({_short(rival)}){check}")
+    verdict = "Only in part." if leads and doubts else "It holds." if leads else "It is not shown to."
+    rate = interval(*wins["rates"][OWN])
+    but = f" But {in_words(doubts)}." if doubts else ""
+    return (
+        f"**{verdict}** On real hazelnuts, the paper's own data, Grad-CAM {first} (it wins {rate} of the images).{but}"
+    )
+
+
+_CHECKS = {
+    PASSES: ", and passes the check by random weights",
+    ALIKE: ", but its maps are alike without the trained weights",
+    RISES: ", but more still without the trained weights",
+    STAYS: ", but is not shown to lose without the trained weights",
+}
+
+
+def _short(decision: Decision) -> str:
+    return interval(decision.difference, decision.low, decision.high)
