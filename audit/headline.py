@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from audit.answers.answer import Answer
+from audit.answers.ladder import EDGES
 from audit.answers.randomised import ALIKE, PASSES, RISES, STAYS
 from audit.claims import OWN, leads_both
 from audit.ledger import LARGER, Decision, interval
@@ -22,15 +23,21 @@ def headline(answers: Mapping[str, Answer]) -> str:
     doubts = []
     least = min((ladder["decided"][OWN, other] for other in (SALIENCY, IG)), key=lambda one: one.difference)
     if least.verdict != LARGER:
-        doubts.append(f"once their maps are blurred no lead over both is shown ({_short(least)})")
-    edges = controls["decided"][OWN, GRADCAM, "edges"]
-    if edges.verdict != LARGER:
+        doubts.append(f"no lead over both is shown once their maps are blurred ({_short(least)})")
+    blurred, edges = ladder["decided"][OWN, EDGES], controls["decided"][OWN, GRADCAM, EDGES]
+    if blurred.verdict == LARGER:
+        sigma = ladder["chosen"][OWN, EDGES]
+        doubts.append(
+            f"an edge detector that knows nothing of the network, blurred by {sigma} pixels, scores higher than "
+            f"Grad-CAM ({_short(blurred)})"
+        )
+    elif edges.verdict != LARGER:
         doubts.append(f"it is not shown to beat an edge detector that knows nothing of the network ({_short(edges)})")
     best = controls["best"][OWN]
     rival = controls["decided"].get((OWN, best, GRADCAM))
     if rival and rival.verdict == LARGER:
         check = _CHECKS.get(cast(Any, facts.get("randomised", {})).get("verdicts", {}).get((OWN, best)), "")
-        doubts.append(f"{said(best)} scores higher ({_short(rival)}){check}")
+        doubts.append(f"{said(best)} scores higher too ({_short(rival)}){check}")
     verdict = "Only in part." if leads and doubts else "It holds." if leads else "It is not shown to."
     rate = interval(*wins["rates"][OWN])
     but = f" But {in_words(doubts)}." if doubts else ""

@@ -106,8 +106,9 @@ def over(names: Iterable[str], nothing: str = "none of the data") -> str:
 
 def styles(methods: Iterable[str]) -> dict[str, MethodStyle]:
     """How methods and controls are drawn, the same in every figure."""
-    grey = {name: replace(style, color="0.35", marker="|") for name, style in control_styles(CONTROLS).items()}
-    every = {**method_styles(METHODS), **grey}
+    controls = {name: replace(style, color="0.35", marker="|") for name, style in control_styles(CONTROLS).items()}
+    controls["own_mask"] = replace(controls["own_mask"], color="0.6", line=(0, (1, 1)))
+    every = {**method_styles(METHODS), **controls}
     return {method: every[method] for method in methods}
 
 
@@ -208,7 +209,10 @@ def of(scores: pd.DataFrame, method: str) -> pd.DataFrame:
 
 def means(scores: pd.DataFrame, column: str = METRIC) -> pd.Series:
     """Mean over cases of each method, the largest first."""
-    return case_means(scores, column).mean().sort_values(ascending=False, kind="stable")
+    found = {
+        method: float(case_means(rows, column).mean().iloc[0]) for method, rows in scores.groupby("method", sort=False)
+    }
+    return pd.Series(found).sort_values(ascending=False, kind="stable")
 
 
 def best_other(scores: pd.DataFrame, method: str = GRADCAM) -> str:

@@ -30,7 +30,8 @@ from xairank.names import in_words
 from xairank.ranking.ladder import summarize_levels
 from xairank.schema import BLUR, LAYER
 
-SHOWN = (*PAPER, "edges", "own_mask")
+EDGES = "edges"
+SHOWN = (*PAPER, EDGES, "own_mask")
 
 
 def ask(study: Study, ledger: Ledger) -> Finish:
@@ -54,6 +55,11 @@ def ask(study: Study, ledger: Ledger) -> Finish:
             tests[data, other] = ledger.add(4, what, paired(of(scores, GRADCAM), at_best), tested=tested)
             what = f"{DATA[data]}: {label(other)} at its best blur against itself without"
             tests[data, other, "gain"] = ledger.add(4, what, paired(at_best, of(scores, other)), tested=tested)
+        sigma = _best_level(of(blurred, EDGES))
+        chosen[data, EDGES] = f"{sigma:.0f}"
+        margin = paired(of(blurred[blurred["level"] == sigma], EDGES), of(scores, GRADCAM))
+        what = f"{DATA[data]}: {label(EDGES)} at their best blur against {label(GRADCAM)}"
+        tests[data, EDGES] = ledger.add(4, what, margin, tested=tested)
         finer = layers[layers["level"] < layers["level"].max()]
         if len(finer):
             layer = _best_level(finer)
@@ -81,6 +87,7 @@ def ask(study: Study, ledger: Ledger) -> Finish:
                 "Over blurred saliency",
                 "Over IG",
                 "Over blurred IG",
+                "Blurred edges minus Grad-CAM",
                 "Finer layer minus last",
             ),
             [_row(data, decisions, decided, chosen) for data in names],
@@ -90,7 +97,7 @@ def ask(study: Study, ledger: Ledger) -> Finish:
                 "Blur of the maps: standard deviation in pixels",
                 "Top-K Overlap",
             ),
-            facts={"kept": kept, "real": real, "decided": decided},
+            facts={"kept": kept, "real": real, "decided": decided, "chosen": chosen},
         )
 
     return finish
@@ -120,7 +127,8 @@ def _row(
     for other in (SALIENCY, IG):
         raw = decisions[f"1. {DATA[data]}: {label(GRADCAM)} against {label(other)}"]
         cells += [raw.cell, f"{decided[data, other].cell} ({chosen[data, other]})"]
-    finer = (data, GRADCAM)
+    finer, edges = (data, GRADCAM), (data, EDGES)
+    cells.append(f"{decided[edges].cell} ({chosen[edges]})")
     return [*cells, f"{decided[finer].cell} ({chosen[finer]})" if finer in decided else "-"]
 
 
@@ -130,11 +138,16 @@ def _sentence(data: str, decided: Mapping[tuple[str, ...], Decision], chosen: Ma
         f"({decided[data, other]})"
         for other in (SALIENCY, IG)
     ]
-    gains = [f"{said(other)} {decided[data, other, 'gain']}" for other in (SALIENCY, IG)]
-    text = f"{DATA[data]}: the blur changes the overlap of {in_words(gains)}. Grad-CAM's is {in_words(clauses)}"
+    gains = [f"{said(other)}'s by {decided[data, other, 'gain']}" for other in (SALIENCY, IG)]
+    text = f"{DATA[data]}: the best blur changes {'; '.join(gains)}. Grad-CAM's overlap is {in_words(clauses)}"
+    edges = decided[data, EDGES]
+    text += (
+        f". That of the edges, which know nothing of the network, blurred by {chosen[data, EDGES]} pixels, is "
+        f"{COMPARED[edges.verdict]} Grad-CAM's ({edges})"
+    )
     finer = decided.get((data, GRADCAM))
     if finer is None:
         return f"{text}."
-    words = {LARGER: "scores more than", SMALLER: "scores less than", NOT_SHOWN: "is not shown to differ from"}
+    words = {LARGER: "scores more than", SMALLER: "scores less than", NOT_SHOWN: "is not shown to differ from itself"}
     verb = words.get(finer.verdict, "has too few cases beside")
-    return f"{text}; at {chosen[data, GRADCAM]}, its best finer layer, it {verb} at its last ({finer})."
+    return f"{text}. At {chosen[data, GRADCAM]}, its best finer layer, Grad-CAM {verb} at its last ({finer})."

@@ -106,13 +106,21 @@ def _verdict(decision: Decision, likeness: float) -> str:
 def _figure(levels: dict[str, Levels]) -> Figure:
     panels = {}
     for data, (trained, rows, _) in levels.items():
-        curves = randomisation_curves(trained, rows, METRIC, METRICS[METRIC])
+        # Method by method: not all were re-initialised on the same images.
+        every = [
+            randomisation_curves(of(trained, method), of(rows, method), METRIC, METRICS[METRIC])
+            for method in dict.fromkeys(rows["method"])
+        ]
+        curves = pd.concat(every, ignore_index=True)
         for measure, name in ((METRIC, "overlap"), (SPEARMAN, "likeness")):
             own = curves[curves["measure"] == measure]
             panels[f"{DATA[data]}: {name}"] = own.assign(
                 tick=own["level"].map(lambda level: f"{level:g}" if level else "none")
             )
-    return draw_curves(panels, styles(SHOWN), "Stages re-initialised, from the head down", "Overlap, rank correlation")
+    present = [method for method in SHOWN if any(method in set(last["method"]) for _, _, last in levels.values())]
+    return draw_curves(
+        panels, styles(present), "Stages re-initialised, from the head down", "Overlap, rank correlation"
+    )
 
 
 def _sentence(

@@ -12,7 +12,7 @@ from audit.drawing import draw_curves
 from audit.ledger import Ledger
 from audit.study import DATA, GRADCAM, METRIC, Study, best_other, of, paired, real_or_all, said
 from xairank.figures.style import MethodStyle, method_styles
-from xairank.names import count, in_words
+from xairank.names import count
 from xairank.ranking.pairs import ALPHA, critical_difference
 from xairank.schema import MethodFacts
 
@@ -133,5 +133,4 @@ def _figure(spreads: dict[str, Spread]) -> Figure:
         for number in numbers
     ]
     drawn: dict[str, MethodStyle] = method_styles({data: MethodFacts(DATA[data]) for data in spreads})
-    title = in_words(["5 %", f"{100 * POWER:.0f} % probability"])
-    return draw_curves({title: pd.DataFrame(rows)}, drawn, "Cases", "Detectable difference of overlap", log=True)
+    return draw_curves({"": pd.DataFrame(rows)}, drawn, "Cases", "Detectable difference of overlap", log=True)

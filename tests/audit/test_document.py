@@ -15,6 +15,7 @@ from audit.headline import headline
 from audit.repeated import compare
 from audit.study import GRADCAM, Study, by_case, paired
 from tests.audit.made_results import LEVELS, make_results
+from xairank.figures.style import save
 
 LED_BY_IG = {**LEVELS, "gradcam": -1.0, "integrated_gradients": 0.3}
 EQUAL = {**LEVELS, "gradcam": -1.0, "saliency": -1.0}
@@ -125,14 +126,17 @@ def test_the_document_says_how_many_tests_it_has_and_lists_them(tmp_path):
         assert f"(images/audit/{name}.svg)" in text
 
 
-def test_the_same_results_give_the_same_files(tmp_path):
+def test_the_same_results_give_the_same_document(tmp_path):
     cells = [replace(cell, seeds=cell.seeds[:1]) for cell in grid() if cell.key == "hazelnut/base"]
-    for folder in ("first", "second"):
-        write_document(Study(make_results(cells=cells)), tmp_path / folder)
-    files = sorted(path.relative_to(tmp_path / "first") for path in (tmp_path / "first").rglob("*.*"))
-    assert len(files) == 2 + 8  # no randomised run, and no rendered data
-    for file in files:
-        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes(), file
+    write_document(Study(make_results(cells=cells)), tmp_path)
+    study = Study(make_results(cells=cells))
+    answers, decisions = answer(study)
+    assert (tmp_path / "audit.md").read_text(encoding="utf-8") == render(study, answers, decisions)
+    figures = sorted(path.stem for path in (tmp_path / "images" / "audit").iterdir())
+    assert figures == sorted(answers)
+    assert len(answers) == 8  # no randomised run, and no rendered data
+    save(answers["wins"].figure, tmp_path / "again", ["svg"])
+    assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "images" / "audit" / "wins.svg").read_bytes()
 
 
 def test_a_run_that_is_repeated_is_compared_with_the_results():
