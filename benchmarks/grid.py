@@ -72,7 +72,8 @@ class Grid:
                 if not asked and (over or (until and len(list(self.folder.rglob("run.json"))) >= until)):
                     os.killpg(process.pid, signal.SIGINT)
                     asked = time.monotonic()
-                time.sleep(0.5)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(2)  # looking costs time too
             log.seek(0)
             output = log.read()
         ended = time.monotonic()
