@@ -72,6 +72,7 @@ def ask(study: Study, ledger: Ledger) -> Finish:
             draw_panels([_panel(found)], styles(PAPER), "Win rate", band=sorted(published())),
             facts={
                 "rates": rates,
+                "classes": {data: _by_class(study.scores(data)) for data in real},
                 "ahead": ahead,
                 "decided": decided,
                 "real": real,
@@ -105,6 +106,13 @@ def _row(data: str, method: str, row: Mapping[Any, Any], study: Study) -> list[s
         interval(*_score(row)),
         f"{row['chance']:.2f}",
     ]
+
+
+def _by_class(scores: pd.DataFrame) -> dict[str, Interval]:
+    """Grad-CAM's win rate in each class of defects."""
+    won = of(scores.assign(win=win_shares(scores, METRIC)), GRADCAM)
+    classes = won.groupby("label", sort=True)
+    return {str(name): rate_interval(by_case(rows, "win")[GRADCAM]) for name, rows in classes}
 
 
 def _in_training(scores: pd.DataFrame, method: str) -> str:

@@ -76,7 +76,7 @@ def _cell(cell: Cell, levels: Mapping[str, float], generator: np.random.Generato
     }
     if cell.switch == "base":
         found["ladder"] = _ladder(right, methods, levels, generator)
-    if cell.switch == "randomised":
+    if cell.switch.startswith("randomised"):
         found["randomised"] = _randomised(right, [m.name for m in cell.methods], levels, generator)
     return found
 
