@@ -1,6 +1,6 @@
 """6. Another metric, another encoder, beta = 0, more steps, another baseline?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -118,9 +118,16 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         }
         total = len([key for key, one in decided.items() if key[0] in real and one.verdict != UNTESTED])
         against = [f"{IN_A_SENTENCE[data]}, {words}" for data, words in counts[SMALLER]]
-        short = (
-            f"Of {total} other choices on real data, Grad-CAM is shown to lead under {len(counts[LARGER])}, and to be "
-            f"behind under {len(counts[SMALLER])}{f' ({in_words(against)})' if 0 < len(against) <= 4 else ''}."
+        lowest = {data: min(_same_metric(every[data]), key=lambda choice: choice.rate.mean) for data in real}
+        falls = [
+            f"{interval(*choice.rate)} on {IN_A_SENTENCE[data]} ({choice.words})"
+            for data, choice in lowest.items()
+            if choice.words != BASE
+        ]
+        short = f"Grad-CAM's win rate falls as low as {in_words(falls)}. " if falls else ""
+        short += (
+            f"Of {total} other choices on real data, its lead is shown under {len(counts[LARGER])}, the opposite under "
+            f"{len(counts[SMALLER])}{f' ({in_words(against)})' if 0 < len(against) <= 4 else ''}."
         )
         return Answer(
             short,
@@ -132,6 +139,11 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         )
 
     return finish
+
+
+def _same_metric(some: Sequence[Choice]) -> list[Choice]:
+    """Those that are compared by the overlap."""
+    return [choice for choice in some if choice.metric in (METRIC, POSITION)]
 
 
 def _row(data: str, choice: Choice, decided: Mapping[tuple[str, str], Decision]) -> list[str]:
@@ -147,14 +159,15 @@ def _row(data: str, choice: Choice, decided: Mapping[tuple[str, str], Decision])
 
 
 def _sentence(data: str, some: list[Choice], decided: Mapping[tuple[str, str], Decision]) -> str:
-    same_metric = [choice for choice in some if choice.metric in (METRIC, POSITION)]
+    same_metric = _same_metric(some)
     rates = [choice.rate.mean for choice in same_metric]
     low, high = min(rates), max(rates)
     lowest, highest = (same_metric[rates.index(value)].words for value in (low, high))
     own = {choice.words: decided[data, choice.words] for choice in some if (data, choice.words) in decided}
     behind = [f"{words} ({decision})" for words, decision in own.items() if decision.verdict == SMALLER]
     not_shown = [words for words, decision in own.items() if decision.verdict == NOT_SHOWN]
-    clauses = [f"Grad-CAM's win rate lies between {low:.2f} ({lowest}) and {high:.2f} ({highest})"]
+    between = f"Grad-CAM's win rate lies between {low:.2f} ({lowest}) and {high:.2f} ({highest})"
+    clauses = [between if len(same_metric) > 1 else "nothing but the base was run"]
     if behind:
         clauses.append(f"it is behind with {in_words(behind)}")
     if not_shown:
