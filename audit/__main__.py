@@ -44,19 +44,24 @@ def main() -> None:
     for line in incomplete:
         print_line(line)
     if arguments.prefix == PREFIX:
-        _conclude(whole=not (incomplete or arguments.only or arguments.seeds or arguments.folds))
+        whole = not (incomplete or arguments.only or arguments.seeds or arguments.folds)
+        _conclude() if whole else _compare(selection)
     sys.exit(1 if incomplete else 0)
 
 
-def _conclude(*, whole: bool) -> None:
-    """Of the whole grid the results and the document; of a part of it how it compares with the results."""
-    found = collect(Path("multirun"))
-    if not whole:
-        console.print(comparison_table(compare(found, read_results())))
-        return
-    write_results(found, RESULTS)
+def _conclude() -> None:
+    """Gathers the whole grid and writes the document."""
+    write_results(collect(Path("multirun")), RESULTS)
     write_document(Study(read_results()), DOCS)
     print_line(f"Document: {DOCS / 'audit.md'}")
+
+
+def _compare(selection: Selection) -> None:
+    """Shows how the runs of the selection compare with those that are gathered."""
+    found = compare(collect(Path("multirun"), cells=selection.cells), read_results())
+    for name, chosen in (("seed", selection.seeds), ("fold", selection.folds)):
+        found = found[found[name].isin(chosen)] if chosen else found
+    console.print(comparison_table(found) if len(found) else f"{RESULTS} has none of these runs yet.")
 
 
 def _parse() -> argparse.Namespace:

@@ -8,14 +8,14 @@ Numbers only: no image, no mask, no map.
 
 import argparse
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
-from audit.grid import PREFIX, grid
+from audit.grid import PREFIX, Cell, grid
 from xairank.console import command, print_line
 from xairank.errors import UserError
 from xairank.files import atomic
@@ -47,18 +47,19 @@ def main() -> None:
     print_line(f"{arguments.out}: {len(tables['runs'])} runs, {size / 2**20:.1f} MiB")
 
 
-def collect(folder: Path, prefix: str = PREFIX) -> dict[str, pd.DataFrame]:
+def collect(folder: Path, prefix: str = PREFIX, cells: Iterable[Cell] | None = None) -> dict[str, pd.DataFrame]:
     """The tables of :data:`TABLES`, of the complete runs.
 
     Args:
         folder: Of the sweeps.
         prefix: Of their names.
+        cells: Of which; by default of all.
 
     Raises:
         UserError: There is no complete run, or a run's files are not as they should be.
     """
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
-    for cell in grid():
+    for cell in grid() if cells is None else cells:
         place = folder / cell.sweep(prefix)
         if any(place.glob("*/run.json")):
             for name, table in _tables(read_sweep(place)):
