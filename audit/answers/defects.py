@@ -57,7 +57,7 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         leads = {data: [p for p in parts[data] if decided[data, where(p)].verdict == LARGER] for data in real}
         number = sum(map(len, leads.values())), sum(len(parts[data]) for data in real)
         behind = [
-            f"{part.name} {IN_A_SENTENCE[data]} (by {part.kind})"
+            f"{part.name} defects (by {part.kind}) of {IN_A_SENTENCE[data]}"
             for data in real
             for part in parts[data]
             if decided[data, where(part)].verdict == SMALLER

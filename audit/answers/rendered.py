@@ -147,6 +147,8 @@ def _text(same: dict[str, dict[str, bool]], taus: dict[str, float], decided: dic
         f"On real nuts with a network {trained_on(switch)}, Grad-CAM minus the better other is {decision}."
         for switch, decision in decided.items()
     ]
+    if not decided:
+        sentences.append("No network that was trained on rendered nuts alone has been tried on real ones yet.")
     return " ".join(sentences)
 
 
