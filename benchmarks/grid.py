@@ -57,6 +57,7 @@ class Grid:
         """
         started, memory, asked = time.monotonic(), 0.0, 0.0
         with (self.folder / "log").open("a+") as log:
+            begins = log.seek(0, os.SEEK_END)
             process = subprocess.Popen(
                 [sys.executable, *arguments],
                 cwd=self.folder,
@@ -74,7 +75,7 @@ class Grid:
                     asked = time.monotonic()
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(2)  # looking costs time too
-            log.seek(0)
+            log.seek(begins)
             output = log.read()
         ended = time.monotonic()
         if asked:
