@@ -6,7 +6,8 @@ target's logit. Images are (B, 3, H, W) in the model's input space, targets (B,)
 images' type and on their device, non-negative, not rescaled, and independent of how the batch was cut. The model is
 left as it was found.
 
-For many images, :func:`freeze` the model once and :func:`explain` with all methods at once: the same maps, faster.
+For many images, :func:`freeze` the model once and :func:`explain` with all methods at once: the same maps up to
+rounding, faster. Calls on many images do so by themselves.
 """
 
 from xairank.attribution.acceleration.batch_limit import default_batch_limit, measure_batch_limit

@@ -1,5 +1,8 @@
 """What Hydra calls for each run, in whatever process its launcher chooses."""
 
+import multiprocessing
+import signal
+import threading
 import traceback
 from collections.abc import Sequence
 
@@ -123,10 +126,20 @@ def _check_network(folder: RunFolder) -> None:
         )
 
 
+def _leave_ctrl_c_to_the_command() -> None:
+    """In a worker, as of joblib: a terminal sends Ctrl-C to it too, but the command ends it, without a trace."""
+    if (
+        multiprocessing.current_process().name != "MainProcess"
+        and threading.current_thread() is threading.main_thread()
+    ):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _run_in_sweep(config: DictConfig, overrides: Sequence[str]) -> None:
     """A run whose failure is reported at once and left in its folder; the other runs continue."""
     let_workers_start_processes()
     folder = None
+    _leave_ctrl_c_to_the_command()
     try:
         folder = run_folder(config, overrides)
         run(folder)
