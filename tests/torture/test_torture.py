@@ -1,5 +1,6 @@
 """That torture itself works; how much it takes to be convincing is left to ``make torture``."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ def test_two_kills_and_a_pair_lose_nothing(tmp_path):
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     report = (tmp_path / "report.txt").read_text()
-    assert "2 kills in 1 sweeps of three seeds, 1 pairs" in report
+    assert re.search(r"^2 kills in \d sweeps of three seeds, 1 pairs$", report, re.MULTILINE)  # a sweep may end unhurt
     assert "\n0 results lost" in report
 
 
