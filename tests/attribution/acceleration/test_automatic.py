@@ -96,7 +96,11 @@ def change_function(model):
     model.forward_head = lambda features: model.head(features.amax(dim=(2, 3)))
 
 
-CHANGES = [change_weight, change_buffer, change_module, change_option, change_attribute, change_function]
+def tie_weights(model):
+    model.stem.bias = model.block.bias
+
+
+CHANGES = [tie_weights, change_weight, change_buffer, change_module, change_option, change_attribute, change_function]
 
 
 @pytest.mark.parametrize("change", CHANGES)

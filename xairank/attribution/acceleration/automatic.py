@@ -86,7 +86,9 @@ def _same(kept: _Kept, module: nn.Module, settings: list[object]) -> bool:
 
 
 def _tensors(module: nn.Module) -> list[Tensor]:
-    return [*module.parameters(), *module.buffers()]
+    """All by their places, those of several places too: which share one may change."""
+    named = (module.named_parameters, module.named_buffers)
+    return [tensor for names in named for _, tensor in names(remove_duplicate=False)]
 
 
 def _joined(tensors: list[Tensor]) -> list[Tensor]:
