@@ -6,7 +6,7 @@ python -m audit.document          # docs/audit.md, docs/audit_tests.md and docs/
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jinja2
 
@@ -15,8 +15,9 @@ from audit.answers.answer import Answer, Finish
 from audit.answers.randomised import randomised_data
 from audit.collect import RESULTS, read_results
 from audit.grid import PRETRAINED, grid
-from audit.headline import headline
+from audit.headline import headline, with_headline
 from audit.ledger import LARGER, NOT_SHOWN, SMALLER, Decision, Ledger, p_value
+from audit.picture import CAPTION, draw_headline
 from audit.sections import MODULES, sections
 from audit.study import DATA, REAL, Study
 from xairank.console import command, print_line
@@ -25,6 +26,7 @@ from xairank.files import write_text
 from xairank.names import count, in_words
 
 DOCS = Path(__file__).parents[1] / "docs"
+README = DOCS.parent / "README.md"
 TEMPLATE = Path(__file__).with_name("document.md.jinja")
 
 
@@ -35,23 +37,33 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the tables (default audit/results)")
     parser.add_argument("--out", type=Path, default=DOCS, help="folder of the document (default docs)")
     arguments = parser.parse_args()
-    write_document(Study(read_results(arguments.results)), arguments.out)
+    study = Study(read_results(arguments.results))
+    sentence = write_document(study, arguments.out)
     print_line(f"{arguments.out / 'audit.md'}: written")
+    if arguments.out == DOCS:
+        write_text(README, with_headline(README.read_text(encoding="utf-8"), sentence))
 
 
-def write_document(study: Study, folder: Path) -> None:
+def write_document(study: Study, folder: Path) -> str:
     """Writes ``audit.md``, ``audit_tests.md`` and the figures.
 
     Args:
         study: What was found.
         folder: Of the documentation.
+
+    Returns:
+        The headline.
     """
     answers, decisions = answer(study)
-    for name, some in answers.items():
-        (folder / "images" / "audit").mkdir(parents=True, exist_ok=True)
-        save(some.figure, folder / "images" / "audit" / name, ["svg"])
+    figures = {name: some.figure for name, some in answers.items()}
+    if headline(answers):
+        figures["headline"] = draw_headline(study, cast(Any, answers["ladder"].facts["chosen"]))
+    (folder / "images" / "audit").mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        save(figure, folder / "images" / "audit" / name, ["svg"])
     write_text(folder / "audit.md", render(study, answers, decisions))
     write_text(folder / "audit_tests.md", list_tests(decisions))
+    return headline(answers)
 
 
 def answer(study: Study) -> tuple[dict[str, Answer], Mapping[str, Decision]]:
@@ -89,6 +101,7 @@ def render(study: Study, answers: Mapping[str, Answer], decisions: Mapping[str, 
         cost=_cost(study),
         cells=_cells(study),
         headline=headline(answers),
+        caption=CAPTION,
     )
 
 

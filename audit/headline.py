@@ -1,5 +1,6 @@
-"""Whether the paper's conclusion holds on its own data, in two sentences."""
+"""Whether the paper's conclusion holds on its own data, in a sentence: on the audit's first page and the README's."""
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from xairank.names import in_words
 
 
 def headline(answers: Mapping[str, Answer]) -> str:
-    """Whether the conclusion holds on the paper's own data, in two sentences; empty without results on it."""
+    """Whether the conclusion holds on the paper's own data, in a sentence; empty without results on it."""
     facts = {name: answer.facts for name, answer in answers.items()}
     if not {"wins", "controls", "ladder"} <= set(facts) or OWN not in facts["wins"]["rates"]:  # type: ignore[operator]
         return ""
@@ -40,9 +41,9 @@ def headline(answers: Mapping[str, Answer]) -> str:
         doubts.append(f"{said(best)} scores higher too ({_short(rival)}){check}")
     verdict = "Only in part." if leads and doubts else "It holds." if leads else "It is not shown to."
     rate = interval(*wins["rates"][OWN])
-    but = f" But {in_words(doubts)}." if doubts else ""
+    but = f", but {in_words(doubts)}" if doubts else ""
     return (
-        f"**{verdict}** On real hazelnuts, the paper's own data, Grad-CAM {first} (it wins {rate} of the images).{but}"
+        f"**{verdict}** On real hazelnuts, the paper's own data, Grad-CAM {first} (it wins {rate} of the images){but}."
     )
 
 
@@ -56,3 +57,12 @@ _CHECKS = {
 
 def _short(decision: Decision) -> str:
     return interval(decision.difference, decision.low, decision.high)
+
+
+def with_headline(readme: str, sentence: str) -> str:
+    """The README's text with the sentence in its place, between two comments that readers do not see."""
+    begin, end = "<!-- written by python -m audit.document -->", "<!-- until here -->"
+    before, _, rest = readme.partition(begin)
+    _, _, after = rest.partition(end)
+    lines = textwrap.fill(sentence, 120, break_long_words=False, break_on_hyphens=False)
+    return f"{before}{begin}\n{lines}{end}{after}"

@@ -52,7 +52,7 @@ METHODS = {
     "smoothgrad": MethodFacts("SmoothGrad"),
     "input_x_gradient": MethodFacts("Input x gradient"),
     "guided_backprop": MethodFacts("Guided backpropagation"),
-    "lrp": MethodFacts("LRP"),
+    "lrp": MethodFacts("LRP", "#CC79A7"),
     "gradcam_plus_plus": MethodFacts("Grad-CAM++"),
     "layer_cam": MethodFacts("LayerCAM"),
 }

@@ -9,9 +9,10 @@ from audit.answers.repeats import Spread
 from audit.answers.ties import LOST, NOTHING, OUTRIGHT, TIED, outcomes_of
 from audit.claims import FALLS, OPEN, SOMETIMES, STANDS, judge, over_data
 from audit.collect import add_runs
-from audit.document import answer, list_tests, render, write_document
+from audit.document import DOCS, README, answer, list_tests, render, write_document
 from audit.grid import grid
-from audit.headline import headline
+from audit.headline import headline, with_headline
+from audit.picture import draw_headline
 from audit.repeated import compare
 from audit.study import GRADCAM, Study, by_case, paired
 from tests.audit.made_results import LEVELS, make_results
@@ -135,10 +136,35 @@ def test_the_same_results_give_the_same_document(tmp_path):
     answers, decisions = answer(study)
     assert (tmp_path / "audit.md").read_text(encoding="utf-8") == render(study, answers, decisions)
     figures = sorted(path.stem for path in (tmp_path / "images" / "audit").iterdir())
-    assert figures == sorted(answers)
+    assert figures == sorted([*answers, "headline"])
     assert len(answers) == 8  # no randomised run, and no rendered data
     save(answers["wins"].figure, tmp_path / "again", ["svg"])
     assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "images" / "audit" / "wins.svg").read_bytes()
+
+
+def test_the_picture_shows_the_means_of_the_table_as_they_are_and_blurred():
+    study, answers, _ = answered()
+    axes = draw_headline(study, answers["ladder"].facts["chosen"]).axes[0]
+    rows = [text.get_text() for text in axes.get_yticklabels()]
+    shown = {rows[round(line.get_ydata()[0])]: line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 1}
+    scores = study.scores("hazelnut", methods=["gradcam", "saliency", "edges"])
+    expected = scores.groupby(["method", "seed"])["topk_overlap"].mean().groupby("method").mean()
+    assert shown["Grad-CAM"] == pytest.approx(expected["gradcam"])
+    assert shown["Edges"] == pytest.approx(expected["edges"])
+    blurred = study.variants("ladder", "hazelnut", "base", ["saliency"])
+    best = float(answers["ladder"].facts["chosen"]["hazelnut", "saliency"])
+    blurred = blurred[(blurred["variant"] == "blur") & (blurred["level"] == best)]
+    expected["blurred"] = blurred.groupby("seed")["topk_overlap"].mean().mean()
+    assert shown["Saliency, blurred"] == pytest.approx(expected["blurred" if best else "saliency"])
+
+
+def test_the_readme_has_the_headline_of_the_document():
+    readme = README.read_text(encoding="utf-8")
+    (sentence,) = re.findall(
+        r"^\*\*.*On real hazelnuts.*$", (DOCS / "audit.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert with_headline(readme, sentence) == readme
+    assert with_headline(readme, "It holds.") == with_headline(with_headline(readme, "No."), "It holds.") != readme
 
 
 def test_a_run_that_is_repeated_is_compared_with_the_results():
