@@ -8,12 +8,12 @@ import subprocess
 def interrupt(seed: int) -> None:
     """Kills seed 1. On Slurm, seed 2 is preempted, and seed 3 told that its time is nearly over; both are requeued.
 
-    With ``CTRL_C=group`` in the environment, seed 1 sends SIGINT to all processes of the command, as a terminal does;
-    with ``CTRL_C=command``, to the process that started it.
+    With ``INTERRUPT=group`` in the environment, seed 1 sends SIGINT to all processes of the command, as a terminal
+    does; with ``INTERRUPT=command``, to the process that started it, which ``INTERRUPT=kill_command`` kills.
     """
     if seed == 1:
-        end = {"group": interrupt_group, "command": interrupt_command}.get(os.environ.get("CTRL_C", ""), kill)
-        end()
+        ways = {"group": interrupt_group, "command": interrupt_command, "kill_command": kill_command}
+        ways.get(os.environ.get("INTERRUPT", ""), kill)()
     if "SLURM_JOB_ID" not in os.environ:
         return
     if seed == 2:
@@ -34,3 +34,7 @@ def interrupt_group() -> None:
 
 def interrupt_command() -> None:
     os.kill(os.getppid(), signal.SIGINT)
+
+
+def kill_command() -> None:
+    os.kill(os.getppid(), signal.SIGKILL)

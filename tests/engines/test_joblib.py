@@ -42,7 +42,8 @@ def sweep(tmp_path):
             start_new_session=True,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell may ignore it
         ) as process:
-            _, errors = process.communicate()  # until all that write there have ended
+            # Until all that write there have ended; a worker that nobody ends waits for work for five minutes.
+            _, errors = process.communicate(timeout=240)
             return process.returncode, errors, left_behind(process.pid)
 
     return start
@@ -50,8 +51,16 @@ def sweep(tmp_path):
 
 @pytest.mark.parametrize("whom", [pytest.param("group", marks=pytest.mark.slow), "command"])
 def test_ctrl_c_leaves_no_worker(sweep, tmp_path, whom):
-    status, errors, left = sweep(CTRL_C=whom)
+    status, errors, left = sweep(INTERRUPT=whom)
     assert (status, errors, left) == (130, "xairank: stopped; run the same command again to resume\n", [])
+    assert (tmp_path / "epochs-1.txt").read_text().split()[:2] == ["0", "1"]
+    assert not (tmp_path / "epochs-4.txt").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the children of a process that is killed")
+def test_a_command_that_is_killed_takes_its_workers_along(sweep, tmp_path):
+    status, _, left = sweep(INTERRUPT="kill_command")
+    assert (status, left) == (-signal.SIGKILL, [])
     assert (tmp_path / "epochs-1.txt").read_text().split()[:2] == ["0", "1"]
     assert not (tmp_path / "epochs-4.txt").exists()
 
