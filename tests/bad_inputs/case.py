@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,7 +56,10 @@ def answer(case: Case, folder: Path) -> tuple[int, str, set[str]]:
                 case.command.main()
             except SystemExit as exit_:
                 status = int(exit_.code or 0)
-        return status, errors.getvalue().replace(str(folder), "FOLDER"), _files() - before
+        text = re.sub(
+            r"\b(timm|torchvision) \d[\w.+]*", r"\1 VERSION", errors.getvalue().replace(str(folder), "FOLDER")
+        )
+        return status, text, _files() - before
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import quantus
 import torch
+from scipy.integrate import trapezoid
 from torch import nn
 
 from tests.evaluation.models import Additive, probe_of, random, square
@@ -35,7 +36,7 @@ def brute_force(image, map_, weights, n_steps, least):
             removed[:, pixel // W, pixel % W] = fill
         curve.append(1 / (1 + np.exp(-(removed * weights.numpy()).sum())))
         shares.append(count / map_.size)
-    return np.trapezoid(curve, shares)
+    return trapezoid(curve, shares)
 
 
 @pytest.mark.parametrize("order", ["most", "least"])
@@ -72,7 +73,7 @@ def test_equals_pixel_flipping_of_quantus():
     )
     with torch.no_grad():
         first = network(images.float()).softmax(dim=1).gather(1, targets[:, None])[:, 0].numpy()
-    expected = np.trapezoid(np.concatenate([first[:, None], np.array(curves)], axis=1), dx=1 / 8, axis=1)
+    expected = trapezoid(np.concatenate([first[:, None], np.array(curves)], axis=1), dx=1 / 8, axis=1)
     probe = probe_of(lambda some: network(some.float()).detach(), images)
     probe.targets = targets
     found = Deletion("black", n_steps=8)(maps, MASKS[:3], probe)

@@ -30,7 +30,7 @@ def test_the_reach_is_a_disc_around_the_mask():
 
 def quantus_scores(maps, masks, **options):
     metric = quantus.PointingGame(disable_warnings=True, **options)
-    return metric.evaluate_batch(a_batch=maps.numpy()[:, None], s_batch=masks.numpy()[:, None])
+    return np.array(metric.evaluate_batch(a_batch=maps.numpy()[:, None], s_batch=masks.numpy()[:, None]))
 
 
 def test_is_that_of_quantus_where_one_pixel_is_the_maximum():

@@ -30,7 +30,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sweep, Results, 
     return sweep, results, write_report(sweep, results, folder / "report")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # where its loop runs on, the next that wants one fails
 def browser() -> Iterator:
     """Chromium; tests that need it skip where it, or playwright, is absent."""
     playwright = pytest.importorskip("playwright.sync_api")

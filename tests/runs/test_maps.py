@@ -16,7 +16,9 @@ from xairank.runs import maps as maps_file
 from xairank.runs.maps import Maps, join_maps, read_maps, write_maps
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False, width=32, allow_subnormal=True)
-SPECIAL = st.sampled_from([0.0, -0.0, 1e-45, -1e-45, 1.1754944e-38, 1.0, 1.0000001, 3.4028235e38, -3.4028235e38])
+SPECIAL = st.sampled_from(
+    np.float32([0.0, -0.0, 1e-45, -1e-45, 1.1754944e-38, 1.0, 1.0000001, 3.4028235e38, -3.4028235e38]).tolist()
+)
 
 
 def make_maps(attributions: NDArray[np.float32], *, class_activation: bool = True) -> Maps:
