@@ -10,7 +10,7 @@ ARGS   ?=
 SEEDS  := 42,43,44,45,46,47,48,49,50,51
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format paper tables figures report dashboard docs docs-serve package tag bench bench-adapted bench-methods gpu-check audit bench-training bench-tables bench-grid torture clean
+.PHONY: help setup demo test test-all lint format paper tables figures report dashboard docs docs-serve package tag bench bench-adapted bench-methods gpu-check audit bench-training bench-tables bench-launchers bench-grid torture clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -107,6 +107,9 @@ bench-training: $(READY) ## Time a training epoch beside a plain PyTorch loop
 
 bench-tables: $(READY) ## Time the tables on many generated runs
 	$(BIN)/python -m benchmarks.tables_many_runs $(ARGS)
+
+bench-launchers: $(READY) ## Time a sweep one run after another and in several processes; ARGS=--help
+	$(BIN)/python -m benchmarks.launchers $(ARGS)
 
 bench-grid: $(READY) ## Plan 450 runs, interrupt and resume them, and put them into tables; ARGS="--jobs 16"
 	$(BIN)/python -m benchmarks.grid $(ARGS)
