@@ -73,7 +73,7 @@ def draw_pairwise(wins: pd.DataFrame, styles: Mapping[str, MethodStyle], basis: 
     """
     methods = [method for method in styles if method in wins.index]
     labels = [styles[method].label.replace(" ", "\n") for method in methods]
-    figure = new_figure(max(SINGLE_COLUMN, 0.9 + 0.62 * len(methods)), 1.0 + 0.42 * len(methods))
+    figure = new_figure(max(SINGLE_COLUMN, 0.9 + 0.68 * len(methods)), 1.0 + 0.42 * len(methods))
     axes = figure.add_subplot(facecolor="0.92")
     sns.heatmap(
         wins.loc[methods, methods],
