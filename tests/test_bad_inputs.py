@@ -1,5 +1,7 @@
 """Each mistake of :mod:`tests.bad_inputs` is answered in one line, as ``docs/errors.md`` says, and leaves nothing."""
 
+import re
+
 import pytest
 
 from tests.bad_inputs import CASES, PAGE, page
@@ -15,7 +17,10 @@ def test_is_answered_in_one_line_and_leaves_nothing(case, tmp_path):
     assert errors.startswith("xairank: error: ")
     assert errors.count("\n") == 1
     assert new == set()
-    assert page([(case, errors)]).splitlines()[-1] in PAGE.read_text(encoding="utf-8").splitlines()
+    line, lines = page([(case, errors)]).splitlines()[-1], PAGE.read_text(encoding="utf-8").splitlines()
+    if case.quotes_another:
+        line, *lines = (re.sub(r" \([^;]*\);", ";", text) for text in [line, *lines])
+    assert line in lines
 
 
 def test_the_page_has_every_case_once():

@@ -31,12 +31,16 @@ RANK = [
 
 
 class Case(NamedTuple):
-    """One mistake: what it is, how it comes about, and what the user adds to the command."""
+    """One mistake: what it is, how it comes about, what the user adds to the command.
+
+    The answer may quote another package, in brackets, whose words change with its version.
+    """
 
     title: str
     prepare: Callable[[], object] = lambda: None
     arguments: str = ""
     command: ModuleType = train
+    quotes_another: bool = False
 
 
 def answer(case: Case, folder: Path) -> tuple[int, str, set[str]]:

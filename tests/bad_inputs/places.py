@@ -80,5 +80,5 @@ CASES = [
              f"data/nuts/test/crack/00{i}.png,data/nuts/ground_truth/crack/00{i}_mask.png,crack,{split}\n"
              for i, split in enumerate(("train", "test", "")))), f"{FOLDER} data.table=table.csv"),
     Case("a table with the ending of another", lambda: Path("table.parquet").write_text("hello"),
-         f"{FOLDER} data.table=table.parquet"),
+         f"{FOLDER} data.table=table.parquet", quotes_another=True),
 ]  # fmt: skip

@@ -49,7 +49,7 @@ CASES = [
     Case("a layer that is not there", write_network, "model.layer=layer4", rank),
     Case("a layer without a feature map", write_network, "model.layer='3'", rank),
     Case("images of another size than the network takes", write_network,
-         "model.factory=nets:flat model.weights=null data.image_size=64", rank),
+         "model.factory=nets:flat model.weights=null data.image_size=64", rank, quotes_another=True),
     Case("classes in another order", write_network, "model.classes=[hole,good,crack]", rank),
     Case("classes that lack one of the data", write_network, "model.classes=[crack,good,scratch]", rank),
     Case("more classes than the network has outputs", write_network, "model.classes=[crack,good,hole,print] "
