@@ -1,6 +1,7 @@
 """Fixtures shared by the tests: a tiny category on disk, small models, and the real sample data where it is at hand."""
 
 import os
+import signal
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +14,8 @@ from tests.mirror import serving
 
 SHARED = Path(__file__).parents[2] / "shared"
 CLASSES = ("crack", "hole")
+# A shell ignores Ctrl-C for what it starts in its background, and so would the commands that the tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

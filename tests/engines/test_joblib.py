@@ -40,7 +40,6 @@ def sweep(tmp_path):
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a shell may ignore it
         ) as process:
             # Until all that write there have ended; a worker that nobody ends waits for work for five minutes.
             _, errors = process.communicate(timeout=240)
