@@ -17,8 +17,6 @@ import time
 from pathlib import Path
 from statistics import median
 
-from rich.progress import track
-
 from benchmarks.gpu_check import SMALL
 
 ROOT = Path(__file__).parents[1]
@@ -31,10 +29,11 @@ def main() -> None:
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     with tempfile.TemporaryDirectory(prefix="launchers-") as folder:
         sweep(Path(folder), "rendered", None, 1)  # renders the images, and is not counted
-        for number in track(range(arguments.rounds), "Rounds", transient=True):
+        for number in range(arguments.rounds):
             for way, processes in ways.items():
-                name = f"round{number}-{processes}"
-                seconds[way].append(sweep(Path(folder), name, processes, arguments.seeds))
+                found = sweep(Path(folder), f"round{number}-{processes}", processes, arguments.seeds)
+                seconds[way].append(found)
+                print(f"round {number + 1} of {arguments.rounds}: {way}: {found:.1f} s", flush=True)
     lines = report(seconds, arguments)
     print(*lines, sep="\n")
     arguments.out.parent.mkdir(exist_ok=True)
