@@ -1,6 +1,6 @@
 """Writes the document from the gathered results.
 
-python -m audit.document          # docs/audit.md, docs/audit_tests.md and docs/images/audit/
+python -m audit.document          # docs/audit.md, docs/audit_tests.md, docs/images/audit/, and the README's headline
 """
 
 import argparse
@@ -40,7 +40,7 @@ def main() -> None:
     study = Study(read_results(arguments.results))
     sentence = write_document(study, arguments.out)
     print_line(f"{arguments.out / 'audit.md'}: written")
-    if arguments.out == DOCS:
+    if arguments.out.resolve() == DOCS:
         write_text(README, with_headline(README.read_text(encoding="utf-8"), sentence))
 
 

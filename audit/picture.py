@@ -49,9 +49,8 @@ def draw_headline(study: Study, chosen: Mapping[tuple[str, str], str]) -> Figure
     every.sort(key=lambda row: -first[row].mean if row in first else 0.0)
     look = styles((*PAPER, LRP, EDGES, CENTER))
     series = {row: replace(look[method], marker="D" if is_blurred else "o") for row, method, is_blurred in _ROWS}
-    groups = {data: [row for row in every if row in series] for data in found}
     panels = [
-        Panel(DATA[data], groups[data], {row: {row: value} for row, value in rows.items()}, _chance(study, data))
+        Panel(DATA[data], every, {row: {row: value} for row, value in rows.items()}, _chance(study, data))
         for data, rows in found.items()
     ]
     return draw_panels(panels, series, "Top-K Overlap", apart=False)
@@ -78,7 +77,7 @@ def _rows(study: Study, data: str, chosen: Mapping[tuple[str, str], str]) -> Ite
 
 def _interval(scores: pd.DataFrame) -> Interval:
     (values,) = by_case(scores, METRIC).values()
-    return Interval(*bootstrap_interval(values, draw_resamples(*values.shape), *FACTS.limits))
+    return bootstrap_interval(values, draw_resamples(*values.shape), *FACTS.limits)
 
 
 def _chance(study: Study, data: str) -> float:

@@ -168,7 +168,7 @@ def test_the_command_prints_the_answer_and_the_place(reported):
     sweep, results, page = reported
     arguments = [f"name={sweep.folder.name}", f"folder={sweep.folder.parent}"]
     done = subprocess.run([sys.executable, "-m", "xairank.report", *arguments], capture_output=True, text=True)
-    assert done.stdout.strip().splitlines() == [*results.headlines, f"Report: {page}"]
+    assert done.stdout.splitlines() == [*results.headlines, f"Report: {page}"]
     assert done.returncode == 0
     missing = [sys.executable, "-m", "xairank.report", "name=nothing", arguments[1]]
     done = subprocess.run(missing, capture_output=True, text=True)

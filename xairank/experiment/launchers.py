@@ -1,7 +1,11 @@
 """The launchers of ``conf/hydra/launcher``: what each needs, and that these files count, not those of the plug-ins."""
 
+import ctypes
 import multiprocessing
 import shutil
+import signal
+import sys
+import threading
 from importlib.util import find_spec
 
 from hydra.core.config_store import ConfigStore
@@ -10,6 +14,7 @@ from hydra.core.plugins import Plugins
 from xairank.config import CONFIGURATION
 from xairank.errors import UserError
 
+_PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 _PACKAGES = {
     "joblib": ("joblib", "hydra_plugins.hydra_joblib_launcher"),
     "submitit_local": ("submitit", "hydra_plugins.hydra_submitit_launcher"),
@@ -59,6 +64,18 @@ def let_workers_start_processes() -> None:
     """
     if multiprocessing.get_start_method(allow_none=True) == "loky":
         multiprocessing.set_start_method("spawn", force=True)
+
+
+def depend_on_the_command() -> None:
+    """In a worker, as of joblib: a terminal sends Ctrl-C to it too, but the command ends it, without a trace.
+
+    Where the command is killed, which leaves it no time for that, Linux kills the worker too; its run can be resumed.
+    """
+    in_worker = multiprocessing.current_process().name != "MainProcess"
+    if in_worker and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _is_installed(package: str) -> bool:

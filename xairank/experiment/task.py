@@ -1,10 +1,5 @@
 """What Hydra calls for each run, in whatever process its launcher chooses."""
 
-import ctypes
-import multiprocessing
-import signal
-import sys
-import threading
 import traceback
 from collections.abc import Sequence
 
@@ -15,12 +10,11 @@ from omegaconf import DictConfig
 from xairank.console import console, file_error, print_error, print_line
 from xairank.errors import UserError
 from xairank.experiment.jobs import SWEEPER, run_folder
-from xairank.experiment.launchers import let_workers_start_processes
+from xairank.experiment.launchers import depend_on_the_command, let_workers_start_processes
 from xairank.runs.folder import RunFolder
 from xairank.runs.grouping import is_ranked_only
 from xairank.stopping import interruption
 
-_PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 _reported: set[str] = set()  # by this process; the same line of several runs of a sweep is printed once
 
 
@@ -129,23 +123,11 @@ def _check_network(folder: RunFolder) -> None:
         )
 
 
-def _depend_on_the_command() -> None:
-    """In a worker, as of joblib: a terminal sends Ctrl-C to it too, but the command ends it, without a trace.
-
-    Where the command is killed, which leaves it no time for that, Linux kills the worker too; its run can be resumed.
-    """
-    in_worker = multiprocessing.current_process().name != "MainProcess"
-    if in_worker and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def _run_in_sweep(config: DictConfig, overrides: Sequence[str]) -> None:
     """A run whose failure is reported at once and left in its folder; the other runs continue."""
     let_workers_start_processes()
     folder = None
-    _depend_on_the_command()
+    depend_on_the_command()
     try:
         folder = run_folder(config, overrides)
         run(folder)
