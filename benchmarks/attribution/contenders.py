@@ -18,6 +18,7 @@ from torch.nn import functional
 from torchcam.methods import GradCAM as TorchCAM
 
 from xairank.attribution import GradCAM, IntegratedGradients, Saliency, explain, freeze, measure_batch_limit
+from xairank.attribution.protocol import as_parts
 
 TRIED = (4, 8, 16, 32)  # internal batch sizes of Captum on a CPU
 TRIED_ON_A_GPU = (16, 32, 64, 128, 256)
@@ -27,7 +28,11 @@ Contender = Callable[[Tensor, Tensor], Maps]
 
 
 class Network(nn.Module):
-    """A timm network whose feature map has a name, so that other tools can hook it."""
+    """A network whose feature map has a name, so that other tools can hook it.
+
+    Args:
+        model: Gives a feature map (B, C, h, w), or a tuple that begins with it, which its head takes.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -35,15 +40,14 @@ class Network(nn.Module):
         self.features = nn.Identity()
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.forward_head(self.features(self.forward_features(images)))
-        return logits
+        features, *others = self.forward_features(images)
+        return self.forward_head(self.features(features), *others)
 
-    def forward_features(self, images: Tensor) -> Tensor:
-        features: Tensor = self.model.forward_features(images)  # type: ignore[operator]
-        return features
+    def forward_features(self, images: Tensor) -> tuple[Any, ...]:
+        return as_parts(self.model.forward_features(images))  # type: ignore[operator]
 
-    def forward_head(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.model.forward_head(features)  # type: ignore[operator]
+    def forward_head(self, features: Tensor, *others: Any) -> Tensor:  # noqa: ANN401
+        logits: Tensor = self.model.forward_head(features, *others)  # type: ignore[operator]
         return logits
 
 
@@ -121,10 +125,10 @@ def as_released(
         return gradient(image, target).abs().amax(dim=1)
 
     def gradcam(image: Tensor, target: int) -> Tensor:
-        features = model.forward_features(image)
+        features, *others = model.forward_features(image)
         features.retain_grad()
         model.zero_grad()
-        model.forward_head(features)[0, target].backward()
+        model.forward_head(features, *others)[0, target].backward()
         assert features.grad is not None
         cam = functional.relu((features.grad.mean(dim=(2, 3), keepdim=True) * features).sum(dim=1, keepdim=True))
         return functional.interpolate(cam.detach(), image.shape[-2:], mode="bilinear")[:, 0]

@@ -123,11 +123,14 @@ class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Convolutions and batch norms stay whole, with what subclasses add: padding by the image's size, activations.
 
-        What reads the graph later knows them by their class. So does attention, whose weights some methods read.
+        What reads the graph later knows them by their class. So do attention, whose weights some methods read, and
+        squeeze-and-excitation, whose gradient is taken faster as a whole.
         """
         holds_target = m is not self.target and self.target in m.modules()
         kinds = nn.Conv2d | nn.BatchNorm2d | Attention | AttentionRope
-        return (isinstance(m, kinds) and not holds_target) or super().is_leaf_module(m, module_qualified_name)
+        # By its name: timm's class is private, and has another place in other versions; torchvision's is the second.
+        whole = isinstance(m, kinds) or type(m).__name__ in ("SqueezeExcite", "SqueezeExcitation")
+        return (whole and not holds_target) or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -42,7 +42,7 @@ def test_a_size_has_a_pass_that_does_not_count(frozen, monkeypatch):
 
     monkeypatch.setattr(batch_limit, "_seconds", seconds)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
-    assert measure_batch_limit(frozen, images_and_targets(1)[0]) == 8  # two a thread
+    assert measure_batch_limit(frozen, images_and_targets(1)[0]) == 16  # four a thread
 
 
 def test_stops_where_memory_ends(frozen, monkeypatch):
@@ -68,5 +68,5 @@ def test_the_rule_depends_on_device_and_threads_alone():
             found.append(batch_limit.default_batch_limit(torch.device("cpu")))
     finally:
         torch.set_num_threads(threads)
-    assert found == [2, 4, 8, 16]
+    assert found == [4, 8, 16, 16]
     assert batch_limit.default_batch_limit(torch.device("cuda")) == 64

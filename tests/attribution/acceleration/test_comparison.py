@@ -40,7 +40,7 @@ def missing_term(monkeypatch):
 
 def no_gradient(monkeypatch):
     monkeypatch.setattr(layers, "_transposed", lambda layer, gradient, size: gradient.new_zeros(
-        gradient.shape[0], layer.in_channels, *size
+        gradient.shape[0], layer.original.in_channels, *size
     ))  # fmt: skip
 
 

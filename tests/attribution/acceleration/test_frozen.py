@@ -5,10 +5,12 @@ import sys
 
 import pytest
 import torch
+import torchvision
 from torch import nn
 from torch.nn import functional
 
 from tests.attribution.networks import ENCODERS, images_and_targets, likely_targets, network, relative_error
+from xairank import adapt
 from xairank.attribution import FrozenModel, GradCAM, IntegratedGradients, Saliency, explain, freeze
 from xairank.attribution.acceleration.layers import Convolution, SiLU
 from xairank.attribution.acceleration.squeeze_excitation import SqueezeExcitation
@@ -55,9 +57,18 @@ def test_the_prefix_is_affine_and_not_empty(encoder):
     assert ends.shape[1] > 3  # behind the stem convolution
 
 
-def test_silu_and_excitation_are_taken_into_the_convolutions():
+@pytest.mark.parametrize(
+    "create",
+    [
+        lambda: network("efficientnet_b0"),
+        lambda: adapt(network("efficientnet_b0")),
+        lambda: adapt(torchvision.models.efficientnet_b0().eval()),
+    ],
+    ids=["timm", "timm adapted", "torchvision adapted"],
+)
+def test_silu_and_excitation_are_taken_into_the_convolutions(create):
     """16 blocks: all but the first expand with SiLU, all filter with SiLU and excitation; the head has SiLU once."""
-    rest = freeze(network("efficientnet_b0"), images_and_targets(1)[0])._halves["rest"]
+    rest = freeze(create(), images_and_targets(1)[0])._halves["rest"]
     convolutions = [module for module in rest.modules() if isinstance(module, Convolution)]
     assert sum(convolution.activated for convolution in convolutions) == 15 + 16 + 1
     assert sum(convolution.excitation is not None for convolution in convolutions) == 16

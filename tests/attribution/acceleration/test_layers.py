@@ -1,5 +1,6 @@
 import pytest
 import torch
+import torchvision
 from timm.models._efficientnet_blocks import SqueezeExcite
 from torch import nn
 
@@ -33,6 +34,10 @@ LAYERS = {
     "convolution": (Convolution, lambda: nn.Conv2d(8, 6, 3, stride=2, padding=1)),
     "without bias": (Convolution, lambda: nn.Conv2d(8, 6, (3, 1), padding=(2, 0), dilation=2, bias=False)),
     "depthwise": (Convolution, lambda: nn.Conv2d(8, 8, 5, padding=2, groups=8)),
+    "depthwise with gaps": (Convolution, lambda: nn.Conv2d(8, 8, (3, 2), padding=(1, 0), dilation=2, groups=8)),
+    "depthwise with a wide border": (Convolution, lambda: nn.Conv2d(8, 8, 3, padding=3, groups=8)),
+    "depthwise with stride": (Convolution, lambda: nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=8)),
+    "depthwise with more channels": (Convolution, lambda: nn.Conv2d(8, 16, 3, padding=1, groups=8)),
     "pointwise": (Convolution, lambda: nn.Conv2d(8, 16, 1)),
     "as large as its input": (Convolution, lambda: nn.Conv2d(8, 6, 3, padding="same")),
     "reflecting": (Convolution, lambda: nn.Conv2d(8, 6, 3, padding=1, padding_mode="reflect")),
@@ -48,6 +53,10 @@ LAYERS = {
     "squeeze-excitation of fbnetv3": (
         SqueezeExcitation,
         lambda: squeeze_excite(nn.Hardsigmoid, act_layer=nn.Hardswish),
+    ),
+    "squeeze-excitation of torchvision": (
+        SqueezeExcitation,
+        lambda: torchvision.ops.SqueezeExcitation(8, 3, nn.SiLU, nn.Sigmoid),
     ),
     "squeeze-excitation of mobilenetv3": (SqueezeExcitation, lambda: squeeze_excite(nn.Hardsigmoid)),
 }

@@ -48,14 +48,15 @@ class Convolution(nn.Module):
     ) -> None:
         super().__init__()
         self.original, self.activated, self.excitation = original, activated, excitation
+        self.flipped: Tensor | None
+        self.register_buffer("flipped", original.weight.flip(2, 3) if _is_transposed_by_flipping(original) else None)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(B, c, y, x) -> (B, C, h, w)."""
-        plain_padding = self.original.padding_mode == "zeros" and not isinstance(self.original.padding, str)
-        if not (uses_own_gradient(inputs) and plain_padding):
+        if not (uses_own_gradient(inputs) and _pads_by_zeros(self.original)):
             return self._rest(self.original(inputs))
         kernels = _kernels_for(inputs) if self.activated else None
-        outputs: Tensor = _Convolve.apply(inputs, self.original, kernels, self.excitation)
+        outputs: Tensor = _Convolve.apply(inputs, self, kernels)
         return outputs if kernels else self._rest(outputs)
 
     def _rest(self, outputs: Tensor) -> Tensor:
@@ -74,14 +75,9 @@ class SiLU(nn.Module):
 
 class _Convolve(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any,  # noqa: ANN401
-        inputs: Tensor,
-        original: nn.Conv2d,
-        kernels: Kernels | None,
-        excitation: SqueezeExcitation | None,
-    ) -> Tensor:
-        ctx.original, ctx.size = original, inputs.shape[2:]
+    def forward(ctx: Any, inputs: Tensor, layer: Convolution, kernels: Kernels | None) -> Tensor:  # noqa: ANN401
+        original = layer.original
+        ctx.layer, ctx.size = layer, inputs.shape[2:]
         ctx.weights = original.weight.flatten(1) if _is_small_product(original, inputs) else None
         if ctx.weights is None:
             outputs: Tensor = original(inputs)
@@ -90,16 +86,16 @@ class _Convolve(torch.autograd.Function):
         if kernels is None:
             return outputs
         outputs = outputs.contiguous(memory_format=torch.channels_last)
-        return _activated(ctx, kernels, outputs, outputs, excitation)
+        return _activated(ctx, kernels, outputs, outputs, layer.excitation)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:  # noqa: ANN401
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
         if ctx.saved_tensors:
             gradient = _activation_gradient(ctx, gradient)
         if ctx.weights is not None:
-            return (gradient.permute(0, 2, 3, 1) @ ctx.weights).permute(0, 3, 1, 2), None, None, None
-        return _transposed(ctx.original, gradient, ctx.size), None, None, None
+            return (gradient.permute(0, 2, 3, 1) @ ctx.weights).permute(0, 3, 1, 2), None, None
+        return _transposed(ctx.layer, gradient, ctx.size), None, None
 
 
 class _Activate(torch.autograd.Function):
@@ -145,13 +141,33 @@ def _activation_gradient(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
     return cast(Tensor, ctx.kernels.chain(gradient, ctx.gates.values, of_pixels, derivative, result))
 
 
-def _transposed(layer: nn.Conv2d, gradient: Tensor, size: torch.Size) -> Tensor:
+def _transposed(layer: Convolution, gradient: Tensor, size: torch.Size) -> Tensor:
     """The gradient of a convolution's input, (y, x) = size: the transposed convolution of that of its output."""
-    padding = cast(tuple[int, ...], layer.padding)
-    geometry = zip(size, padding, layer.dilation, layer.kernel_size, layer.stride, strict=True)
+    original = layer.original
+    padding = cast(tuple[int, ...], original.padding)
+    if layer.flipped is not None and gradient.device.type == "cpu":
+        padding = tuple(_beyond(original))
+        return functional.conv2d(gradient, layer.flipped, None, 1, padding, original.dilation, original.groups)
+    geometry = zip(size, padding, original.dilation, original.kernel_size, original.stride, strict=True)
     unread = [(pixels + 2 * pad - gap * (kernel - 1) - 1) % stride for pixels, pad, gap, kernel, stride in geometry]
-    arguments = layer.weight, None, layer.stride, padding, unread, layer.groups, layer.dilation
+    arguments = original.weight, None, original.stride, padding, unread, original.groups, original.dilation
     return functional.conv_transpose2d(gradient, *arguments)
+
+
+def _is_transposed_by_flipping(layer: nn.Conv2d) -> bool:
+    """Whether a convolution with flipped weights is the transposed one: CPUs do it in up to half the time."""
+    depthwise = layer.groups == layer.in_channels == layer.out_channels and layer.stride == (1, 1)
+    return depthwise and _pads_by_zeros(layer) and min(_beyond(layer)) >= 0
+
+
+def _beyond(layer: nn.Conv2d) -> list[int]:
+    """By how many pixels the kernel reaches beyond the padded image: the padding of its transpose."""
+    geometry = zip(layer.kernel_size, layer.dilation, cast(tuple[int, ...], layer.padding), strict=True)
+    return [gap * (kernel - 1) - pad for kernel, gap, pad in geometry]
+
+
+def _pads_by_zeros(layer: nn.Conv2d) -> bool:
+    return layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
 
 
 def _is_small_product(layer: nn.Conv2d, inputs: Tensor) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torchvision.ops import SqueezeExcitation as TorchvisionSqueezeExcitation
 
 from xairank.attribution.acceleration.differentiation import uses_own_gradient
 
@@ -29,21 +30,21 @@ class SqueezeExcitation(nn.Module):
     """``x * gate(mean(x))``, channel by channel (Hu et al., CVPR 2018).
 
     Args:
-        original: One of timm's that :meth:`replaces`; its layers are shared.
+        original: One of timm's or torchvision's that :meth:`replaces`; its layers are shared.
     """
 
-    def __init__(self, original: Any) -> None:  # noqa: ANN401 - timm's class may be missing
+    def __init__(self, original: nn.Module) -> None:
         super().__init__()
+        reduce, activation, expand, gate = _parts(original)
         # Functions of the same kind, but not in place: their inputs are read again on the way back.
-        self.reduce, self.activation = _as_linear(original.conv_reduce), type(original.act1)()
-        self.expand, self.gate = _as_linear(original.conv_expand), type(original.gate)()
+        self.reduce, self.activation = _as_linear(reduce), type(activation)()
+        self.expand, self.gate = _as_linear(expand), type(gate)()
 
     @staticmethod
     def replaces(module: nn.Module) -> bool:
         """Whether a module is of the kind that this one computes."""
-        if SqueezeExcite is None or type(module) is not SqueezeExcite:
-            return False
-        return {type(module.act1), type(module.gate)} <= set(_GRADIENTS)
+        _, activation, _, gate = _parts(module)
+        return {type(activation), type(gate)} <= set(_GRADIENTS)
 
     def forward(self, features: Tensor) -> Tensor:
         """Feature map (B, C, h, w) -> the same shape."""
@@ -93,6 +94,18 @@ class _Gate(torch.autograd.Function):
         of_logits = _GRADIENTS[type(ctx.gates.excitation.gate)](products.sum(dim=(2, 3)), ctx.gates.logits)
         of_pixels = ctx.gates.pixel_gradient(of_logits)[..., None, None]
         return torch.addcmul(of_pixels, gradient, ctx.gates.factors, out=products), None
+
+
+def _parts(module: nn.Module) -> tuple[Any, ...]:
+    """The convolution that reduces, its activation, the convolution that expands, and its gate; else four times None.
+
+    Of these classes alone: a subclass may compute something else.
+    """
+    if SqueezeExcite is not None and type(module) is SqueezeExcite:
+        return module.conv_reduce, module.act1, module.conv_expand, module.gate
+    if type(module) is TorchvisionSqueezeExcitation:
+        return module.fc1, module.activation, module.fc2, module.scale_activation
+    return (None,) * 4
 
 
 def _as_linear(pointwise: nn.Conv2d) -> nn.Linear:
