@@ -200,7 +200,7 @@ def test_the_record_of_a_run_serves_without_its_data(run, tmp_path):
     assert (record["format"], record["device"], record["weights"]) == (2, "cpu", None)
     assert record["threads"] == torch.get_num_threads()
     assert isinstance(record["kernels"], bool)
-    assert record["batch_limit"] == min(16, 2 * torch.get_num_threads())
+    assert record["batch_limit"] == min(16, 4 * torch.get_num_threads())
     assert len(record["data"]) == 64
     assert set(record["versions"]) >= {"python", "torch", "timm", "xairank"}
 
