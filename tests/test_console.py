@@ -1,5 +1,7 @@
 import errno
 import io
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
@@ -95,3 +97,14 @@ def test_a_download_shows_its_name_and_size_in_a_terminal(screen):
     assert shown.startswith("Downloading [x]\n")
     assert "a.tar" in shown
     assert "2.0/2.0 kB" in shown
+
+
+def test_a_command_ends_without_a_last_look_at_all_that_was_imported():
+    script = """
+import atexit, gc
+from xairank.console import command
+atexit.register(lambda: print(gc.get_freeze_count() > 0))  # runs after what the command registers
+command(lambda: print(gc.get_freeze_count()))()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "True"]
