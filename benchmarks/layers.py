@@ -30,20 +30,21 @@ console = Console()
 
 
 class Clock:
-    """Seconds, arithmetic and bytes of each kind of layer, forward and backward, summed over passes."""
+    """Seconds, arithmetic and bytes of each kind of layer, forward and backward, summed over passes.
 
-    def __init__(self) -> None:
+    Args:
+        rate: Operations a second of a large matrix product.
+        bandwidth: Bytes a second of a large copy, read and written.
+    """
+
+    def __init__(self, rate: float, bandwidth: float) -> None:
+        self._rate, self._bandwidth = rate, bandwidth
         self.seconds: dict[tuple[str, str], float] = defaultdict(float)
         self.operations: dict[tuple[str, str], float] = defaultdict(float)
         self.floor: dict[tuple[str, str], float] = defaultdict(float)
 
-    def watch(self, rate: float, bandwidth: float) -> None:
-        """Lets the layers of all frozen networks tell the time that they take.
-
-        Args:
-            rate: Operations a second of a large matrix product.
-            bandwidth: Bytes a second of a large copy, read and written.
-        """
+    def watch(self) -> None:
+        """Lets the layers of all frozen networks tell the time that they take."""
         forward, backward = layers.Convolution.forward, layers._Convolve.backward
 
         def timed_forward(layer: layers.Convolution, inputs: Tensor) -> Tensor:
@@ -59,7 +60,6 @@ class Clock:
             self._count(key, operations(layer.original, gradient), read * gradient.numel() + result[0].numel())
             return result
 
-        self._rate, self._bandwidth = rate, bandwidth
         layers.Convolution.forward = timed_forward  # type: ignore[method-assign]
         layers._Convolve.backward = staticmethod(timed_backward)  # type: ignore[assignment]
 
@@ -120,7 +120,7 @@ def main() -> None:
     batch = arguments.batch or default_batch_limit(device)
     frozen = freeze(create_network(arguments.encoder, device).model, torch.rand(1, 3, 224, 224))  # type: ignore[arg-type]
     rate, bandwidth = matrix_product_rate(), copy_rate()
-    clock = Clock()
+    clock = Clock(rate, bandwidth)
     with freed_memory_kept():
         start = frozen.forward_prefix(torch.rand(batch, 3, 224, 224)).detach()
 
@@ -131,7 +131,7 @@ def main() -> None:
 
         for _ in range(3):
             gradient()
-        clock.watch(rate, bandwidth)
+        clock.watch()
         started = time.perf_counter()
         for _ in range(PASSES):
             gradient()
