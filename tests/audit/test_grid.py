@@ -4,16 +4,19 @@ import pytest
 
 from audit.__main__ import main
 from audit.collect import collect, read_results, write_results
-from audit.grid import FOLDS, RENDERED, SWITCHES, WEIGHTS, Data, Places, grid
+from audit.grid import FOLDS, RENDERED, SWITCHES, WEIGHTS, Places, grid
 from audit.running import Selection, lacking, run_all, runs_of
 from tests.training import command
 from xairank.config import flatten
+from xairank.data.synthetic import SyntheticCategory, render_category
 
-TINY = Data(
-    "rendered",
-    (
-        *("data=synthetic", "data.image_size=64", "data.synthetic.image_size=64", "data.synthetic.good=6"),
-        *("data.synthetic.defects={{crack:6,cut:6,hole:6,print:6}}", "data.batch_size=8"),
+DEFECTS = {"crack": 6, "cut": 6, "hole": 6, "print": 6}
+TINY = replace(
+    RENDERED,
+    overrides=(
+        *(*RENDERED.overrides, "data.image_size=64", "data.batch_size=8"),
+        *("data.synthetic.image_size=64", "data.synthetic.good=6"),
+        "data.synthetic.defects={{crack:6,cut:6,hole:6,print:6}}",
     ),
     images=30,
     defects=24,
@@ -82,6 +85,7 @@ def test_a_run_that_fails_stops_no_other_and_what_is_complete_is_not_run_again(p
     run_all(runs_of(Selection([good], prefix="test"), places), tmp_path / "log", say=said.append)
     assert len(said) == 2
     check_collected(tmp_path)
+    check_transfer(good, replace(places, data=tmp_path), said)
 
 
 def check_collected(folder):
@@ -98,6 +102,18 @@ def check_collected(folder):
     assert len(scores) == len(ranked) * scores["method"].nunique()
     constant = scores[scores["method"] == "constant"].merge(found["images"], on="sample")
     assert constant["topk_overlap"].tolist() == pytest.approx((constant["k"] / constant["n_pixels"]).tolist(), abs=1e-6)
+
+
+def check_transfer(trained, places, said):
+    """Its network, which has seen rendered nuts alone, is ranked on all images of a category of the real ones' name."""
+    place = places.data / "hazelnut_defects" / "hazelnut"
+    render_category(place, SyntheticCategory(good=6, defects=DEFECTS, image_size=64, seed=1))
+    selection = Selection([replace(cell("hazelnut/from_rendered"), trained=trained)], prefix="test")
+    run_all(runs_of(selection, places), places.data / "log", say=said.append)
+    assert said[-1].startswith("hazelnut/from_rendered seed 1 fold 0: complete")
+    images = collect(places.data / "multirun", "test", selection.cells)["images"]
+    assert len(images)
+    assert set(images["split"]) == {"test"}
 
 
 def test_an_unknown_cell_is_named(monkeypatch, capsys):
