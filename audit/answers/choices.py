@@ -32,8 +32,10 @@ from xairank.ranking.wins import win_shares
 from xairank.schema import MetricFacts
 
 BASE = "the base"
+REPEATED = "the base once more"
 SWITCHED = {
     "base": BASE,
+    "repeated": REPEATED,
     "reference_code": "all of the released code",
     "flips": "flips at evaluation",
     "normalize": "input not normalised",
