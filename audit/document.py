@@ -19,7 +19,7 @@ from audit.headline import headline, with_headline
 from audit.ledger import LARGER, NOT_SHOWN, SMALLER, Decision, Ledger, p_value
 from audit.picture import CAPTION, draw_headline
 from audit.sections import MODULES, sections
-from audit.study import DATA, REAL, Study
+from audit.study import DATA, GRADCAM, IN_A_SENTENCE, METRIC, REAL, Study, means, of
 from xairank.console import command, print_line
 from xairank.figures.style import save
 from xairank.files import write_text
@@ -98,6 +98,9 @@ def render(study: Study, answers: Mapping[str, Answer], decisions: Mapping[str, 
         data=_data(study),
         encoder=PRETRAINED[0].partition("=")[2],
         machine=_machine(study),
+        dirty=int(study.tables["runs"]["git_revision"].str.endswith("-dirty").sum()),
+        means=_two_means(study),
+        encoders=[cell.data.name for cell in grid() if (cell.data.name, "encoder") in study.cells],
         cost=_cost(study),
         cells=_cells(study),
         headline=headline(answers),
@@ -111,11 +114,22 @@ def _data(study: Study) -> list[dict[str, Any]]:
     for name in study.data():
         runs = study.runs(name)
         accuracy = runs["test_balanced_accuracy"]
-        size = f"{sets[name].images}, {sets[name].defects}"
+        size = f"{sets[name].images}, {sets[name].defects} with a defect"
         shown = f"{accuracy.mean():.2f} ± {accuracy.std(ddof=0):.2f}"
         seeds = f"{count(runs['seed'].nunique(), 'seed')} x {count(runs['fold'].nunique(), 'fold')}"
         rows.append({"label": DATA[name], "size": size, "epochs": sets[name].epochs, "runs": seeds, "accuracy": shown})
     return rows
+
+
+def _two_means(study: Study) -> str:
+    """Grad-CAM's overlap averaged by seed and by case, where the two differ most."""
+    found = {}
+    for name in study.data():
+        scores = of(study.scores(name), GRADCAM)
+        by_seed = scores.groupby(["seed", "case"])[METRIC].mean().groupby("seed").mean()
+        found[name] = float(by_seed.mean()), float(means(scores)[GRADCAM])
+    name = max(found, key=lambda name: abs(found[name][0] - found[name][1]))
+    return f"{IN_A_SENTENCE[name]}: Grad-CAM's overlap is {found[name][0]:.2f} by seed and {found[name][1]:.2f} by case"
 
 
 def _machine(study: Study) -> str:
@@ -162,7 +176,7 @@ def list_tests(decisions: Mapping[str, Decision]) -> str:
     ]
     for name, one in decisions.items():
         p = p_value(one.p).removeprefix("p = ").removeprefix("p ") if one.p == one.p else "-"
-        seen = f"{one.detectable:.2f}" if one.detectable == one.detectable else "-"
+        seen = "-" if one.detectable != one.detectable else f"{one.detectable:.2f}" if one.detectable <= 1 else "> 1"
         lines.append(f"| {name} | {one.cell} | {p} | {one.n_cases} | {one.n_seeds} | {seen} | {one.verdict} |")
     return "\n".join(lines) + "\n"
 

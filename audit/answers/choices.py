@@ -13,6 +13,7 @@ from audit.ledger import LARGER, NOT_SHOWN, SMALLER, UNTESTED, Decision, Ledger,
 from audit.study import (
     DATA,
     GRADCAM,
+    IG,
     IN_A_SENTENCE,
     METRIC,
     METRICS,
@@ -55,17 +56,23 @@ OTHER_METRICS = {name: facts for name, facts in METRICS.items() if name != METRI
 
 @dataclass(frozen=True)
 class Choice:
-    """What is chosen otherwise: scores of Grad-CAM and two others, and what decides."""
+    """What is chosen otherwise: scores of Grad-CAM and two others, and what decides.
+
+    ``variant`` names integrated gradients computed otherwise by the same networks, with which Grad-CAM is compared.
+    """
 
     words: str
     scores: pd.DataFrame
     metric: str = METRIC
     facts: MetricFacts = METRICS[METRIC]
     ties: str = "shared"
+    variant: str = ""
 
     @property
     def other(self) -> str:
-        """The better of the two others."""
+        """The better of the two others, or what was computed otherwise."""
+        if self.variant:
+            return self.variant
         sign = 1 if self.facts.higher_is_better else -1
         values = self.scores.groupby("method")[self.metric].mean().drop(GRADCAM)
         return str((sign * values).idxmax())
@@ -90,7 +97,7 @@ def choices(study: Study, data: str) -> list[Choice]:
         if data in study.data(switch=switch):
             scores = study.scores(data, switch, (GRADCAM, SALIENCY, variant))
             if variant in set(scores["method"]):
-                found.append(Choice(words, scores))
+                found.append(Choice(words, scores, variant=variant))
     base = study.scores(data)
     known = [name for name in OTHER_METRICS if name in base and base[name].notna().all()]
     return found + [Choice(METRICS[name].label, base, name, METRICS[name]) for name in known]
@@ -99,7 +106,7 @@ def choices(study: Study, data: str) -> list[Choice]:
 def ask(study: Study, ledger: Ledger) -> Finish:
     """Compares Grad-CAM with the better of the others under each choice."""
     every = {data: choices(study, data) for data in study.data()}
-    tests = {}
+    tests, gaining = {}, {}
     for data, some in every.items():
         for choice in some:
             if choice.words == BASE or choice.metric == POSITION:
@@ -109,9 +116,15 @@ def ask(study: Study, ledger: Ledger) -> Finish:
             first, second = sides if choice.facts.higher_is_better else sides[::-1]
             what = f"{DATA[data]}, {choice.words}: Grad-CAM against {label(choice.other)}"
             tests[data, choice.words] = ledger.add(6, what, paired(first, second, choice.metric), tested=tested)
+            if choice.variant:
+                plain = of(study.scores(data, _switch_of(choice.variant), (IG,)), IG)
+                what = f"{DATA[data]}: {label(choice.variant)}, against {label(IG)} as they are"
+                margin = paired(of(choice.scores, choice.variant), plain)
+                gaining[data, choice.words] = ledger.add(6, what, margin, tested=tested)
 
     def finish(decisions: Decisions) -> Answer:
         decided = {key: decisions[name] for key, name in tests.items()}
+        gains = {key: decisions[name] for key, name in gaining.items()}
         rows = [_row(data, choice, decided) for data, some in every.items() for choice in some]
         real = real_or_all(every)
         counts = {
@@ -128,19 +141,28 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         ]
         short = f"Grad-CAM's win rate falls as low as {in_words(falls)}. " if falls else ""
         short += (
-            f"Of {total} other choices on real data, its lead is shown under {len(counts[LARGER])}, the opposite under "
-            f"{len(counts[SMALLER])}{f' ({in_words(against)})' if 0 < len(against) <= 4 else ''}."
+            f"Of {total} other choices on real data, its lead over the better other is shown under "
+            f"{len(counts[LARGER])}, and that it is behind under "
+            f"{f'{len(against)} ({in_words(against)})' if 0 < len(against) <= 4 else len(against) or 'none'}."
         )
         return Answer(
             short,
-            by_data(_sentence(data, every[data], decided) for data in real),
+            by_data(_sentence(data, every[data], decided, gains) for data in real),
             ("Data and choice", "Basis", "Grad-CAM's win rate", "Better other", "Grad-CAM minus it"),
             rows,
             _figure(every),
-            facts={"decided": decided, "rates": {(d, c.words): c.rate for d, some in every.items() for c in some}},
+            facts={
+                "decided": decided,
+                "gains": gains,
+                "rates": {(d, c.words): c.rate for d, some in every.items() for c in some},
+            },
         )
 
     return finish
+
+
+def _switch_of(variant: str) -> str:
+    return next(switch for switch, name in IN_PLACE if name == variant)
 
 
 def _same_metric(some: Sequence[Choice]) -> list[Choice]:
@@ -160,7 +182,12 @@ def _row(data: str, choice: Choice, decided: Mapping[tuple[str, str], Decision])
     ]
 
 
-def _sentence(data: str, some: list[Choice], decided: Mapping[tuple[str, str], Decision]) -> str:
+def _sentence(
+    data: str,
+    some: list[Choice],
+    decided: Mapping[tuple[str, str], Decision],
+    gains: Mapping[tuple[str, str], Decision],
+) -> str:
     same_metric = _same_metric(some)
     rates = [choice.rate.mean for choice in same_metric]
     low, high = min(rates), max(rates)
@@ -174,7 +201,10 @@ def _sentence(data: str, some: list[Choice], decided: Mapping[tuple[str, str], D
         clauses.append(f"it is behind with {in_words(behind)}")
     if not_shown:
         differences = [f"{words} ({own[words]})" for words in not_shown]
-        clauses.append(f"no difference to the better other is shown with {in_words(differences)}")
+        clauses.append(f"no lead over the better other is shown with {in_words(differences)}")
+    changed = [f"{words.partition(': ')[2] or words} ({one})" for (name, words), one in gains.items() if name == data]
+    if changed:
+        clauses.append(f"the overlap of integrated gradients changes with {in_words(changed)}")
     metrics = [choice.words for choice in some if choice not in same_metric]
     best = [words for words in metrics if own[words].difference > 0]
     if metrics:

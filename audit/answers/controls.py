@@ -76,10 +76,22 @@ def ask(study: Study, ledger: Ledger) -> Finish:
             ("Data and method", "Minus centre", "Minus edges", "Minus own mask"),
             rows,
             _figure(study, names),
-            facts={"beaten": beaten, "real": real, "decided": decided, "best": best},
+            facts={
+                "beaten": beaten,
+                "real": real,
+                "decided": decided,
+                "best": best,
+                "candidates": {data: _candidates(study, data) for data in real},
+            },
         )
 
     return finish
+
+
+def _candidates(study: Study, data: str) -> list[str]:
+    """The methods beside the paper's three that were run and may be the best."""
+    run = set(study.scores(data, methods=list(METHODS))["method"])
+    return [method for method in CANDIDATES if method in run and method not in PAPER]
 
 
 def _who_beats(beaten: Mapping[str, Sequence[str]]) -> str:
@@ -87,17 +99,17 @@ def _who_beats(beaten: Mapping[str, Sequence[str]]) -> str:
 
     Example:
         >>> _who_beats({"hazelnut": [], "tiles": ["gradcam"], "transistor": []})
-        'Centre and edges are both shown to be beaten by none of the three on hazelnuts and transistors, and by \
+        'Shown to have a larger overlap than both centre and edges: none of the three on hazelnuts and transistors; \
 Grad-CAM on magnetic tiles.'
     """
     places: dict[tuple[str, ...], list[str]] = {}
     for data, methods in beaten.items():
         places.setdefault(tuple(methods), []).append(data)
     clauses = [
-        f"by {in_words([said(method) for method in methods]) or 'none of the three'} on {over(where)}"
+        f"{in_words([said(method) for method in methods]) or 'none of the three'} on {over(where)}"
         for methods, where in places.items()
     ]
-    return f"Centre and edges are both shown to be beaten {', and '.join(clauses)}."
+    return f"Shown to have a larger overlap than both centre and edges: {'; '.join(clauses)}."
 
 
 def _cell(decided: Mapping[tuple[str, str, str], Decision], *key: str) -> str:

@@ -63,8 +63,9 @@ def ask(study: Study, ledger: Ledger) -> Finish:
             if decided[data, where(part)].verdict == SMALLER
         ]
         short = (
-            f"Grad-CAM's lead is shown in {number[0]} of {number[1]} thirds of the real defects by size or thinness"
-            f"{f'; another is shown to lead on {in_words(behind)}' if behind else ''}."
+            f"Grad-CAM's lead over the better other is shown in {number[0]} of {number[1]} thirds of the real defects "
+            "by size or thinness"
+            f"{f'; that it is behind, on {in_words(behind)}' if behind else ''}."
         )
         return Answer(
             short,
@@ -107,7 +108,7 @@ def _figure(study: Study, parts: dict[str, list[Part]]) -> Figure:
 
 def _sentence(data: str, parts: list[Part], decided: dict[tuple[str, str], Decision]) -> str:
     clauses = []
-    for words, verdict in (("leads", LARGER), ("is behind", SMALLER)):
+    for words, verdict in (("is ahead", LARGER), ("is behind", SMALLER)):
         found = [part for part in parts if decided[data, where(part)].verdict == verdict]
         if found:
             named = [f"{where(p)} ({decided[data, where(p)]})" for p in found]

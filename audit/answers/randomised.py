@@ -66,9 +66,7 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         listed = [f"{in_words([said(m) for m in own]) or 'none'} on {IN_A_SENTENCE[d]}" for d, own in passed.items()]
         short = f"The randomisation check is passed, of the paper's methods, by {', and by '.join(listed)}."
         risen = [f"{said(m)} on {IN_A_SENTENCE[d]}" for d in real for m in PAPER if verdicts.get((d, m)) == RISES]
-        short += (
-            f" Without the trained weights the overlap is shown to be higher of {in_words(risen)}." if risen else ""
-        )
+        short += f" Without the trained weights a higher overlap is shown of {in_words(risen)}." if risen else ""
         return Answer(
             short,
             by_data(_sentence(data, levels[data], decided, likeness[data], verdicts) for data in real),

@@ -1,5 +1,7 @@
 """7. Does the model rely on the defect, and does the ranking change on the images where it does?"""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -98,6 +100,10 @@ def _figure(names: list[str], shares: dict[str, Interval], rates: dict[str, dict
     values = {"share": shares, **rates}
     panel = Panel("", groups, {name: {DATA[d]: v for d, v in some.items()} for name, some in values.items()}, np.nan)
     drawn = {name: with_label(style, method, words[name]) for name, method in series.items()}
+    drawn["share"] = replace(drawn["share"], color="0.35")
+    drawn[RELIED], drawn[IGNORED] = (
+        replace(drawn[part], color=style[GRADCAM].color, line=line) for part, line in ((RELIED, "-"), (IGNORED, ":"))
+    )
     return draw_panels([panel], drawn, "Share")
 
 
@@ -108,5 +114,6 @@ def _sentence(data: str, share: Interval, rates: dict[str, dict[str, Interval]],
         text += f"; Grad-CAM wins {interval(*first)} of those and {interval(*second)} of the others"
     if decision is None:
         return f"{text}."
-    words = {LARGER: "leads", SMALLER: "is behind", NOT_SHOWN: "is not shown to lead"}
-    return f"{text}; where it relies on it, Grad-CAM {words.get(decision.verdict, 'cannot be compared')} ({decision})."
+    words = {LARGER: "is ahead of", SMALLER: "is behind", NOT_SHOWN: "is not shown to be ahead of"}
+    verb = words.get(decision.verdict, "cannot be compared with")
+    return f"{text}; where it relies on it, Grad-CAM {verb} the better other ({decision})."

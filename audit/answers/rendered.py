@@ -141,7 +141,7 @@ def _text(same: dict[str, dict[str, bool]], taus: dict[str, float], decided: dic
         other = [what for what, agrees in some.items() if not agrees]
         clause = f"another verdict for {in_words(other)}" if other else "the same verdict for every comparison"
         sentences.append(
-            f"{DATA[data]}, beside the real nuts: {clause}; Kendall's tau of all methods is {taus[data]:.2f}."
+            f"{DATA[data]}, beside the real nuts: {clause}; Kendall's tau of the mean overlaps is {taus[data]:.2f}."
         )
     sentences += [
         f"On real nuts with a network {trained_on(switch)}, Grad-CAM minus the better other is {decision}."

@@ -14,6 +14,7 @@ from audit.study import DATA, GRADCAM, METRIC, Study, best_other, of, paired, re
 from xairank.figures.style import MethodStyle, method_styles
 from xairank.names import count
 from xairank.ranking.pairs import ALPHA, critical_difference
+from xairank.ranking.wins import FEWEST_CASES
 from xairank.schema import MethodFacts
 
 POWER = 0.8
@@ -35,8 +36,9 @@ class Spread(NamedTuple):
         return float(_quantiles() * self.deviation / np.sqrt(EFFICIENCY * n_cases))
 
     def needed(self, difference: float) -> float:
-        """How many cases show a difference."""
-        return float((_quantiles() * self.deviation / difference) ** 2 / EFFICIENCY) if difference else np.inf
+        """How many cases show a difference; with fewer than six none is shown by Wilcoxon's test."""
+        cases = (_quantiles() * self.deviation / difference) ** 2 / EFFICIENCY if difference else np.inf
+        return float(max(cases, FEWEST_CASES))
 
 
 def ask(study: Study, _: Ledger) -> Finish:
@@ -51,7 +53,7 @@ def ask(study: Study, _: Ledger) -> Finish:
         agree = {data: _agreeing(study.scores(data), "seed") for data in names}
         short = (
             f"With the paper's {PAPERS_IMAGES} test images, differences of overlap below {min(at_16):.2f} to "
-            f"{max(at_16):.2f} are missed more often than in one of five studies; to see {SMALL} it takes "
+            f"{max(at_16):.2f} are found with less than 80 % probability; to find {SMALL} with that takes "
             f"{_range([spreads[data].needed(SMALL) for data in real])} images."
         )
         return Answer(

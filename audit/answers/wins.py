@@ -27,7 +27,7 @@ from audit.study import (
     said,
     styles,
 )
-from xairank.names import in_words
+from xairank.names import count, in_words
 from xairank.ranking.bootstrap import Interval, rate_interval
 from xairank.ranking.statistics import summarize_methods
 from xairank.ranking.wins import OVERALL, win_rates, win_shares
@@ -66,7 +66,7 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         )
         return Answer(
             short,
-            by_data((_sentence(data, found[data], decided) for data in real), _orders(study, real)),
+            by_data((_sentence(study, data, found[data], decided) for data in real), _orders(study, real)),
             ("Data and method", "Images, seeds", "Ranked", "Win rate", "in training", "Top-K Overlap", "Chance"),
             rows,
             draw_panels([_panel(found)], styles(PAPER), "Win rate", band=sorted(published())),
@@ -76,6 +76,8 @@ def ask(study: Study, ledger: Ledger) -> Finish:
                 "ahead": ahead,
                 "decided": decided,
                 "real": real,
+                "images": {data: study.scores(data)["sample"].nunique() for data in real},
+                "accuracy": {data: float(study.runs(data)["test_balanced_accuracy"].mean()) for data in real},
             },
         )
 
@@ -122,14 +124,21 @@ def _in_training(scores: pd.DataFrame, method: str) -> str:
     return interval(*rate_interval(by_case(won, "win")[method]))
 
 
-def _sentence(data: str, rows: Rows, decided: Mapping[tuple[str, str, str], Decision]) -> str:
-    """The wins on a data set, and what the tests show."""
+def _sentence(study: Study, data: str, rows: Rows, decided: Mapping[tuple[str, str, str], Decision]) -> str:
+    """The wins on a data set, overall and by class, and what the tests show."""
     rates = in_words([f"{said(method)} {interval(*_rate(rows[method]))}" for method in PAPER])
     clauses = []
     for other in (SALIENCY, IG):
         decision = decided[data, GRADCAM, other]
         clauses.append(f"{COMPARED[decision.verdict]} that of {said(other)} ({decision})")
-    return f"{DATA[data]}: win rates are {rates}. Grad-CAM's overlap is {in_words(clauses)}."
+    scores = study.scores(data)
+    sizes = scores.groupby("label")["sample"].nunique()
+    listed = [
+        f"{name.replace('_', ' ')} {interval(*rate)} of {count(int(sizes[name]), 'image')}"
+        for name, rate in _by_class(scores).items()
+    ]
+    text = f"{DATA[data]}: win rates are {rates}. Grad-CAM's overlap is {in_words(clauses)}."
+    return f"{text} In single classes it wins: {in_words(listed)}."
 
 
 def _orders(study: Study, names: list[str]) -> str:

@@ -72,7 +72,7 @@ def _cell(cell: Cell, levels: Mapping[str, float], generator: np.random.Generato
         ),
         "runs": every[["seed", "fold"]]
         .drop_duplicates()
-        .assign(seconds=60.0, device="made up", test_balanced_accuracy=0.9),
+        .assign(seconds=60.0, device="made up", git_revision="abc", test_balanced_accuracy=0.9),
     }
     if cell.switch == "base":
         found["ladder"] = _ladder(right, methods, levels, generator)

@@ -7,7 +7,7 @@ import pytest
 
 from audit.answers.repeats import Spread
 from audit.answers.ties import LOST, NOTHING, OUTRIGHT, TIED, outcomes_of
-from audit.claims import FALLS, OPEN, SOMETIMES, STANDS, judge, over_data
+from audit.claims import CHOICE, FALLS, OPEN, PARTLY, SOMETIMES, STANDS, judge, over_data
 from audit.collect import add_runs
 from audit.document import DOCS, README, answer, list_tests, render, write_document
 from audit.grid import grid
@@ -34,15 +34,21 @@ def verdicts(led_by):
     return {claim.sentence.partition(" ")[0]: (claim.own, claim.verdict) for claim in judge(answered(led_by)[1])}
 
 
+def of_grad_cam(led_by):
+    """The verdict on the paper's main sentence."""
+    (claim,) = [claim for claim in judge(answered(led_by)[1]) if "GC consistently dominates" in claim.sentence]
+    return claim.verdict
+
+
 def test_a_lead_that_is_there_is_found_and_the_sentences_stand():
     found = verdicts("gradcam")
     assert found["IG"] == (STANDS, STANDS)
     assert found["Its"] == (OPEN, OPEN)  # eight images of a class do not show 79 %
-    assert [claim.verdict for claim in judge(answered()[1])][1] == STANDS
-    assert headline(answered()[1]).startswith("**It holds.** On real hazelnuts")
+    assert of_grad_cam("gradcam") == STANDS
+    assert headline(answered()[1]).startswith("**It holds.** On 35 real hazelnuts")
     _, answers, _ = answered()
     assert answers["wins"].short.endswith("both others on hazelnuts.")
-    assert "Grad-CAM's lead is shown in 6 of 6 thirds" in answers["defects"].short
+    assert "Grad-CAM's lead over the better other is shown in 6 of 6 thirds" in answers["defects"].short
     assert "LRP loses" in answers["randomised"].text
     assert "guided backpropagation keeps its maps" in answers["randomised"].text
 
@@ -51,17 +57,37 @@ def test_a_lead_of_another_method_is_found_and_the_sentences_fall():
     found = verdicts("ig")
     assert found["Its"] == found["GC"] == (FALLS, FALLS)
     assert headline(answered("ig")[1]).startswith("**It is not shown to.**")
-    assert [claim.verdict for claim in judge(answered("ig")[1])][1] == FALLS
+    assert of_grad_cam("ig") == FALLS
     assert "integrated gradients 0.9" in answered("ig")[1]["wins"].text
     assert "smaller than that of integrated gradients" in answered("ig")[1]["wins"].text
 
 
 def test_where_nobody_leads_nothing_is_decided_and_what_would_have_been_seen_is_said():
     _, answers, decisions = answered("nobody")
-    assert [claim.verdict for claim in judge(answers)][1] == OPEN
+    assert of_grad_cam("nobody") == OPEN
     assert "not shown to differ from that of saliency" in answers["wins"].text
     assert re.search(r"not shown to differ from .* would have been seen with 80 % probability", answers["wins"].text)
     assert not [name for name, one in decisions.items() if "Grad-CAM against Saliency" in name and one.p < 0.05]
+
+
+def test_the_comparison_hangs_on_the_baseline_where_another_one_takes_the_lead_away():
+    levels = {**LEVELS, "ig_blurred": 0.4}
+    cells = [cell for cell in grid() if cell.key == "hazelnut/base"]
+    answers, _ = answer(Study(make_results(levels, cells=cells)))
+    (claim,) = [claim for claim in judge(answers) if "choice" in claim.sentence]
+    assert (claim.own, claim.verdict) == (CHOICE, CHOICE)
+    assert "baseline blurred image on hazelnuts" in claim.why
+    (claim,) = [claim for claim in judge(answered()[1]) if "choice" in claim.sentence]
+    assert claim.own == STANDS
+
+
+def test_a_method_is_not_the_most_suitable_where_its_rival_was_not_run():
+    levels = {**LEVELS, "lrp": 1.5}  # which the grid does not run on the tiles
+    cells = [cell for cell in grid() if cell.key in ("hazelnut/base", "tiles/base")]
+    answers, _ = answer(Study(make_results(levels, cells=cells)))
+    (claim,) = [claim for claim in judge(answers) if "most suitable" in claim.sentence]
+    assert (claim.own, claim.verdict) == (FALLS, FALLS)
+    assert "larger overlap: LRP on hazelnuts (magnetic tiles had no LRP)" in claim.why
 
 
 @pytest.mark.parametrize(
@@ -69,6 +95,8 @@ def test_where_nobody_leads_nothing_is_decided_and_what_would_have_been_seen_is_
     [
         ({"a": True, "b": True}, STANDS),
         ({"a": True, "b": False}, SOMETIMES),
+        ({"a": True, "b": False, "c": None}, SOMETIMES),
+        ({"a": True, "b": None, "c": None}, f"{PARTLY}: 1 of 3"),
         ({"a": None, "b": False}, FALLS),
         ({"a": None, "b": None}, OPEN),
     ],
@@ -161,7 +189,7 @@ def test_the_picture_shows_the_means_of_the_table_as_they_are_and_blurred():
 def test_the_readme_has_the_headline_of_the_document():
     readme = README.read_text(encoding="utf-8")
     (sentence,) = re.findall(
-        r"^\*\*.*On real hazelnuts.*$", (DOCS / "audit.md").read_text(encoding="utf-8"), re.MULTILINE
+        r"^\*\*.*On 35 real hazelnuts.*$", (DOCS / "audit.md").read_text(encoding="utf-8"), re.MULTILINE
     )
     assert with_headline(readme, sentence) == readme
     assert with_headline(readme, "It holds.") == with_headline(with_headline(readme, "No."), "It holds.") != readme
