@@ -6,7 +6,7 @@ python -m audit.document          # docs/audit.md, docs/audit_tests.md, docs/ima
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import jinja2
 
@@ -57,7 +57,7 @@ def write_document(study: Study, folder: Path) -> str:
     answers, decisions = answer(study)
     figures = {name: some.figure for name, some in answers.items()}
     if headline(answers):
-        figures["headline"] = draw_headline(study, cast(Any, answers["ladder"].facts["chosen"]))
+        figures["headline"] = draw_headline(study)
     (folder / "images" / "audit").mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
         save(figure, folder / "images" / "audit" / name, ["svg"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -14,6 +15,7 @@ from xairank.figures.style import CHANCE, DOUBLE_COLUMN, RC, MethodStyle, new_fi
 from xairank.ranking.bootstrap import Interval
 
 Styles = Mapping[str, MethodStyle]
+NOT_RUN: dict[str, Any] = {"fontsize": 6.5, "color": "0.5"}
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def draw_panels(
 def _draw_panel(axes: Axes, panel: Panel, styles: Styles, *, apart: bool) -> None:
     step = 0.8 / max(len(styles), 1) if apart else 0.0
     for number, (series, style) in enumerate(styles.items()):
+        is_stroke = style.marker == "|"
         for place, group in enumerate(panel.groups):
             found = panel.values.get(series, {}).get(group)
             if found is None or np.isnan(found.mean):
@@ -83,12 +86,15 @@ def _draw_panel(axes: Axes, panel: Panel, styles: Styles, *, apart: bool) -> Non
                 y,
                 color=style.color,
                 marker=style.marker,
-                markersize=4,
-                markeredgecolor="white",
-                markeredgewidth=0.4,
+                markersize=6 if is_stroke else 4,
+                markeredgecolor=style.color if is_stroke else "white",
+                markeredgewidth=1.1 if is_stroke else 0.4,
             )
     if not np.isnan(panel.line):
         axes.axvline(panel.line, **CHANCE)
+    for place, group in enumerate(panel.groups):
+        if not any(group in own for own in panel.values.values()):
+            axes.text(0.98, place, "not run", transform=axes.get_yaxis_transform(), ha="right", va="center", **NOT_RUN)
     axes.set_yticks(range(len(panel.groups)), panel.groups)
     axes.set_ylim(len(panel.groups) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
@@ -131,7 +137,7 @@ def draw_curves(
             axes.set_visible(False)
         figure.supxlabel(x_label, fontsize=8.5)
         figure.supylabel(y_label, fontsize=8.5)
-        _legend(figure, styles, line)
+        _legend(figure, styles, line, lines_only=log)
     return figure
 
 
@@ -152,7 +158,10 @@ def _draw_curves(axes: Axes, table: pd.DataFrame, styles: Styles, *, log: bool) 
         if "score_low" in rows and rows["score_low"].notna().any():
             axes.fill_between(where, rows["score_low"], rows["score_high"], color=style.color, alpha=0.13, linewidth=0)
     if log:
-        axes.set_xscale("log")
+        axes.set_xscale("log", base=2)
+        ticks_at = [2**power for power in range(int(np.log2(levels[0])), int(np.log2(levels[-1])) + 1)]
+        axes.set_xticks(ticks_at, [str(level) for level in ticks_at])
+        axes.minorticks_off()
         return
     ticks = table.drop_duplicates("level").sort_values("level")["tick"]
     axes.set_xticks(range(len(levels)), ticks)
@@ -185,14 +194,14 @@ def draw_shares(
     return figure
 
 
-def _legend(figure: Figure, styles: Styles, line: str, *, markers_only: bool = False) -> None:
+def _legend(figure: Figure, styles: Styles, line: str, *, markers_only: bool = False, lines_only: bool = False) -> None:
     handles = [
         Line2D(
             [],
             [],
             color=s.color,
             linestyle="" if markers_only else s.line,
-            marker=s.marker,
+            marker="" if lines_only else s.marker,
             markersize=4,
             label=s.label,
         )

@@ -1,12 +1,12 @@
 """The headline's picture: the paper's three methods, the same maps blurred, and what knows nothing of the model."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from audit.answers.ladder import EDGES
+from audit.answers.ladder import EDGES, best_level
 from audit.drawing import Panel, draw_panels
 from audit.study import (
     CONTROLS,
@@ -29,21 +29,17 @@ from xairank.ranking.bootstrap import Interval, bootstrap_interval, draw_resampl
 from xairank.schema import BLUR
 
 LRP, CENTER = "lrp", "center"
-BLURRED = (IG, SALIENCY, EDGES)
+BLURRED = (GRADCAM, IG, SALIENCY, LRP, EDGES)
 CAPTION = (
     "Mean Top-K Overlap with the defect on test images; line: 95 % interval over seeds and images, dotted: a random "
-    "map. Blurred: at the blur that is best on these images. Edges and centre, in grey, know nothing of the network."
+    "map. Diamonds: at the blur that is best on these images, which may be none. Edges and centre, in grey, know nothing "
+    "of the network."
 )
 
 
-def draw_headline(study: Study, chosen: Mapping[tuple[str, str], str]) -> Figure:
-    """A panel a real data set, with the same rows, the best on hazelnuts first.
-
-    Args:
-        study: What was found.
-        chosen: The best blur in pixels, by data set and method, of those of :data:`BLURRED`.
-    """
-    found = {data: dict(_rows(study, data, chosen)) for data in study.data(REAL)}
+def draw_headline(study: Study) -> Figure:
+    """A panel a real data set, with the same rows, the best on hazelnuts first."""
+    found = {data: dict(_rows(study, data)) for data in study.data(REAL)}
     first = next(iter(found.values()))
     every = list(dict.fromkeys(row for rows in found.values() for row in rows))
     every.sort(key=lambda row: -first[row].mean if row in first else 0.0)
@@ -62,17 +58,16 @@ _ROWS = tuple(
 )
 
 
-def _rows(study: Study, data: str, chosen: Mapping[tuple[str, str], str]) -> Iterator[tuple[str, Interval]]:
+def _rows(study: Study, data: str) -> Iterator[tuple[str, Interval]]:
     plain = study.scores(data, methods=[*METHODS, *CONTROLS])
     ladder = study.variants("ladder", data, "base", BLURRED)
+    levels = pd.concat([plain.assign(level=0.0), ladder[ladder["variant"] == BLUR]], ignore_index=True)
     for row, method, is_blurred in _ROWS:
-        sigma = chosen.get((data, method), "0")
-        if is_blurred and sigma != "0":
-            scores = of(ladder[(ladder["variant"] == BLUR) & (ladder["level"] == float(sigma))], method)
-        else:
-            scores = of(plain, method)
-        if len(scores):
-            yield row, _interval(scores)
+        own = of(levels, method)
+        if own.empty:
+            continue
+        level = best_level(own) if is_blurred else 0.0
+        yield row, _interval(own[own["level"] == level])
 
 
 def _interval(scores: pd.DataFrame) -> Interval:

@@ -48,21 +48,21 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         layers = ladder[(ladder["variant"] == LAYER) & (ladder["method"] == GRADCAM)]
         levels[data] = (blurred, layers)
         for other in (SALIENCY, IG):
-            sigma = _best_level(of(blurred, other))
+            sigma = best_level(of(blurred, other))
             at_best = of(blurred[blurred["level"] == sigma], other)
             chosen[data, other] = f"{sigma:.0f}"
             what = f"{DATA[data]}: Grad-CAM against {label(other)} at its best blur"
             tests[data, other] = ledger.add(4, what, paired(of(scores, GRADCAM), at_best), tested=tested)
             what = f"{DATA[data]}: {label(other)} at its best blur against itself without"
             tests[data, other, "gain"] = ledger.add(4, what, paired(at_best, of(scores, other)), tested=tested)
-        sigma = _best_level(of(blurred, EDGES))
+        sigma = best_level(of(blurred, EDGES))
         chosen[data, EDGES] = f"{sigma:.0f}"
         margin = paired(of(blurred[blurred["level"] == sigma], EDGES), of(scores, GRADCAM))
         what = f"{DATA[data]}: {label(EDGES)} at their best blur against {label(GRADCAM)}"
         tests[data, EDGES] = ledger.add(4, what, margin, tested=tested)
         finer = layers[layers["level"] < layers["level"].max()]
         if len(finer):
-            layer = _best_level(finer)
+            layer = best_level(finer)
             at_best = finer[finer["level"] == layer]
             chosen[data, GRADCAM] = str(at_best["changed"].iloc[0])
             what = f"{DATA[data]}: Grad-CAM at its best finer layer against its last"
@@ -103,8 +103,8 @@ def ask(study: Study, ledger: Ledger) -> Finish:
     return finish
 
 
-def _best_level(rows: pd.DataFrame) -> float:
-    """The level of the best mean."""
+def best_level(rows: pd.DataFrame) -> float:
+    """The level of the best mean over cases."""
     by_level = means(rows.assign(method=rows["level"]))
     return float(by_level.index[0])
 

@@ -172,7 +172,7 @@ def test_the_same_results_give_the_same_document(tmp_path):
 
 def test_the_picture_shows_the_means_of_the_table_as_they_are_and_blurred():
     study, answers, _ = answered()
-    axes = draw_headline(study, answers["ladder"].facts["chosen"]).axes[0]
+    axes = draw_headline(study).axes[0]
     rows = [text.get_text() for text in axes.get_yticklabels()]
     shown = {rows[round(line.get_ydata()[0])]: line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 1}
     scores = study.scores("hazelnut", methods=["gradcam", "saliency", "edges"])
