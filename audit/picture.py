@@ -32,8 +32,8 @@ LRP, CENTER = "lrp", "center"
 BLURRED = (GRADCAM, IG, SALIENCY, LRP, EDGES)
 CAPTION = (
     "Mean Top-K Overlap with the defect on test images; line: 95 % interval over seeds and images, dotted: a random "
-    "map. Diamonds: at the blur that is best on these images, which may be none. Edges and centre, in grey, know nothing "
-    "of the network."
+    "map. Diamonds: at the blur that is best on these images, which may be none. Edges and centre, in grey, know "
+    "nothing of the network."
 )
 
 
