@@ -55,7 +55,11 @@ def ask(study: Study, ledger: Ledger) -> Finish:
 
     def finish(decisions: Decisions) -> Answer:
         decided = {switch: decisions[name] for switch, name in tests.items()}
-        same = {data: _same(decisions, data) for data in RENDERED if (data, "base") in study.cells}
+        pairs = {data: _pairs(decisions, data) for data in RENDERED if (data, "base") in study.cells}
+        same = {
+            data: {what: real.verdict == rendered.verdict for what, (real, rendered) in own.items()}
+            for data, own in pairs.items()
+        }
         taus = {data: _tau(study, data) for data in same}
         recalls = {switch: recall(study, REAL_NUTS, switch) for switch in ("base", *transfers)}
         rows = _rows(study, same, taus, recalls, decided)
@@ -67,7 +71,7 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         )
         return Answer(
             short,
-            _text(same, taus, decided),
+            _text(pairs, taus, decided),
             ("What", "Value"),
             rows,
             _figure(study, list(same)),
@@ -94,13 +98,13 @@ def recall(study: Study, data: str, switch: str) -> Interval:
     return rate_interval(by_case(every, "value")[""])
 
 
-def _same(decisions: Decisions, data: str) -> dict[str, bool]:
-    """Whether each verdict on rendered nuts is that on real ones."""
+def _pairs(decisions: Decisions, data: str) -> dict[str, tuple[Decision, Decision]]:
+    """What each test found on real nuts, and on rendered ones."""
     found = {}
     for question, what in COMPARED_TESTS:
         real, rendered = (decisions.get(f"{question}. {DATA[name]}: {what}") for name in (REAL_NUTS, data))
         if real and rendered:
-            found[what] = real.verdict == rendered.verdict
+            found[what] = real, rendered
     return found
 
 
@@ -135,10 +139,16 @@ def _rows(
     return rows
 
 
-def _text(same: dict[str, dict[str, bool]], taus: dict[str, float], decided: dict[str, Decision]) -> str:
+def _text(
+    pairs: dict[str, dict[str, tuple[Decision, Decision]]], taus: dict[str, float], decided: dict[str, Decision]
+) -> str:
     sentences = []
-    for data, some in same.items():
-        other = [what for what, agrees in some.items() if not agrees]
+    for data, some in pairs.items():
+        other = [
+            f"{what} (rendered: {rendered}; real: {real})"
+            for what, (real, rendered) in some.items()
+            if real.verdict != rendered.verdict
+        ]
         clause = f"another verdict for {in_words(other)}" if other else "the same verdict for every comparison"
         sentences.append(
             f"{DATA[data]}, beside the real nuts: {clause}; Kendall's tau of the mean overlaps is {taus[data]:.2f}."
