@@ -87,7 +87,7 @@ tag: ## Check that TAG=vX.Y.Z is the version of pyproject.toml, and that the cha
 	@grep -qxF '## $(TAG:v%=%)' CHANGELOG.md || \
 		{ echo "TAG=$(TAG): CHANGELOG.md has no section $(TAG:v%=%); rename its first one" >&2; exit 2; }
 
-bench: $(READY) ## Time the attribution methods beside Captum, torch-cam and the released loop; ARGS=--help
+bench: $(READY) ## Time the attribution methods beside other tools and the released loop; ARGS=--help
 	$(BIN)/python -m benchmarks.attribution $(ARGS)
 
 bench-layers: $(READY) ## Where the time of a gradient goes, by kind of layer; ARGS=--help

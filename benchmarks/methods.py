@@ -24,8 +24,8 @@ from torch import Tensor
 from torchcam import methods as torchcam
 
 from benchmarks.attribution.__main__ import create_network
-from benchmarks.attribution.contenders import Network
 from benchmarks.attribution.measuring import measure_memory, measure_seconds
+from benchmarks.attribution.network import Network
 from xairank import attribution
 from xairank.attribution import AttributionMethod, explain, freeze
 

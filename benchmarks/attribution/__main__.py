@@ -24,22 +24,19 @@ import timm
 import torch
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor
 
 import xairank
-from benchmarks.attribution.contenders import CONTENDERS, METHODS, Maps, Network
+from benchmarks.attribution.checking import Referee
+from benchmarks.attribution.contenders import CONTENDERS
 from benchmarks.attribution.measuring import measure_memory, measure_seconds
+from benchmarks.attribution.network import METHODS, Maps, Network
 from benchmarks.attribution.plot import plot
 
 ENCODERS = ("efficientnet_b0", "resnet50", "convnext_tiny", "mobilenetv3_large_100", "vit_small_patch16_224")
 VARIED = {"images": (1, 2, 8, 32, 128, 512), "steps": (10, 25, 50, 100, 200), "batch": (1, 2, 4, 8, 16, 32, 64)}
-# Of an image's largest value, in the median over images: contenders whose maps differ more did not compute the same. In
-# any float32 implementation rounding decides on which side of a ReLU's kink a value near zero falls: some images of
-# every contender differ from float64's by several hundredths, while the others differ by 1e-6.
-TOLERANCE = 1e-3
 CHECKED = 7  # images
-# Contenders that take an image at a time, whose time an image is that of a few.
-ONE_BY_ONE, MOST_ONE_BY_ONE = ("captum", "torch-cam", "as released"), 16
+MOST_ONE_BY_ONE = 16  # images of contenders that take one at a time, whose time an image is that of a few
+PACKAGES = ("xairank", "torch", "timm", "captum", "quantus", "torchcam", "grad-cam")
 console = Console()
 
 
@@ -109,20 +106,19 @@ def compare(
         targets = torch.cat([network(part).argmax(dim=1) for part in images.split(8)])
     calls: dict[str, Callable[[], Maps]] = {}
     counts: dict[str, int] = {}
-    expected: Maps | None = None
+    referee = Referee(network, images[:CHECKED], targets[:CHECKED], steps)
     for name in arguments.contenders:
-        if name == "torch-cam" and methods != ("gradcam",):
+        entrant = CONTENDERS[name]
+        if not set(methods) <= set(entrant.methods):
             continue
         try:
-            contender = CONTENDERS[name](network, images[:1], methods, steps, setting.get("batch"))
-            maps = contender(images[:CHECKED], targets[:CHECKED])  # also warms up
-            check(name, maps, expected)
+            contender = entrant.create(network, images[:1], methods, steps, setting.get("batch"))
+            referee.check(entrant, contender(images[:CHECKED], targets[:CHECKED]))  # also warms up
         except Exception as error:  # another tool's network, memory or maps: the others still race
             problems.append(f"{setting['encoder']}, {setting['methods']}: {name} is left out: {error}")
             console.print(problems[-1])
             continue
-        expected = expected or maps
-        counts[name] = min(count, MOST_ONE_BY_ONE) if name in ONE_BY_ONE else count
+        counts[name] = min(count, MOST_ONE_BY_ONE) if entrant.one_by_one else count
         calls[name] = functools.partial(contender, images[: counts[name]], targets[: counts[name]])
     rows: list[dict[str, object]] = []
     memory = {name: measure_memory(call, device) for name, call in calls.items()}
@@ -132,25 +128,6 @@ def compare(
             row = {"contender": name, "round": number, "ms_an_image": milliseconds, "peak_mib": memory[name]}
             rows.append(setting | row)
     return rows
-
-
-def check(name: str, maps: Maps, expected: Maps | None) -> None:
-    """Raises a ValueError where a contender's maps are not the expected ones: a race of different things."""
-    for method, found in maps.items():
-        if expected is None or method not in expected:
-            continue
-        found, reference = found.detach().flatten(1), expected[method].flatten(1)
-        if name == "torch-cam":  # scales each map to [0, 1], before it is enlarged
-            found, reference = (_to_unit(values) for values in (found, reference))
-        differences = (found - reference).abs().amax(dim=1) / reference.amax(dim=1)
-        median = differences[reference.amax(dim=1) > 0].median()  # a class activation map may be zero
-        if not median <= TOLERANCE:
-            raise ValueError(f"its {method} differs by {median:.2g} of the largest value, in the median over images")
-
-
-def _to_unit(maps: Tensor) -> Tensor:
-    low, high = maps.amin(dim=1, keepdim=True), maps.amax(dim=1, keepdim=True)
-    return (maps - low) / (high - low)
 
 
 def show(table: pd.DataFrame) -> None:
@@ -175,7 +152,7 @@ def write(table: pd.DataFrame, arguments: argparse.Namespace, device: torch.devi
         date=datetime.date.today().isoformat(),
         hardware=hardware,
         threads=torch.get_num_threads(),
-        **{name: importlib.metadata.version(name) for name in ("xairank", "torch", "captum", "torchcam", "timm")},
+        **{name: importlib.metadata.version(name) for name in PACKAGES},
     )
     name = file_name(arguments)
     arguments.out.mkdir(parents=True, exist_ok=True)

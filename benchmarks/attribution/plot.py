@@ -7,7 +7,9 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.ticker import LogLocator
 
-ORDER = ("xairank", "xairank plain", "captum tuned", "captum", "torch-cam", "as released")
+ORDER = (
+    "xairank", "xairank plain", "captum tuned", "captum", "quantus", "torch-cam", "pytorch-grad-cam", "as released",
+)  # fmt: skip
 
 
 def plot(table: pd.DataFrame, varied: str, path: Path) -> None:
