@@ -10,7 +10,7 @@ ARGS   ?=
 SEEDS  := 42,43,44,45,46,47,48,49,50,51
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format paper tables figures report dashboard docs docs-serve package tag bench bench-layers bench-adapted bench-methods gpu-check audit bench-training bench-tables bench-launchers bench-grid torture clean
+.PHONY: help setup demo test test-all lint format paper tables figures report dashboard docs docs-serve package tag bench bench-job bench-layers bench-adapted bench-methods gpu-check audit bench-training bench-tables bench-launchers bench-grid torture clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ tag: ## Check that TAG=vX.Y.Z is the version of pyproject.toml, and that the cha
 
 bench: $(READY) ## Time the attribution methods beside other tools and the released loop; ARGS=--help
 	$(BIN)/python -m benchmarks.attribution $(ARGS)
+
+bench-job: $(READY) ## Time training, explaining and scoring beside an expert's script and the released code; ARGS=--help
+	$(BIN)/python -m benchmarks.job $(ARGS)
 
 bench-layers: $(READY) ## Where the time of a gradient goes, by kind of layer; ARGS=--help
 	$(BIN)/python -m benchmarks.layers $(ARGS)

@@ -14,7 +14,6 @@ import argparse
 import datetime
 import functools
 import importlib.metadata
-import platform
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +27,7 @@ from rich.table import Table
 import xairank
 from benchmarks.attribution.checking import Referee
 from benchmarks.attribution.contenders import CONTENDERS
-from benchmarks.attribution.measuring import measure_memory, measure_seconds
+from benchmarks.attribution.measuring import measure_memory, measure_seconds, processor
 from benchmarks.attribution.network import METHODS, Maps, Network
 from benchmarks.attribution.plot import plot
 
@@ -147,7 +146,7 @@ def show(table: pd.DataFrame) -> None:
 
 def write(table: pd.DataFrame, arguments: argparse.Namespace, device: torch.device) -> None:
     """CSV with hardware, versions and date, and a picture of it."""
-    hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
     table = table.assign(
         date=datetime.date.today().isoformat(),
         hardware=hardware,
@@ -162,13 +161,6 @@ def write(table: pd.DataFrame, arguments: argparse.Namespace, device: torch.devi
 
 def file_name(arguments: argparse.Namespace) -> str:
     return "attribution" if arguments.vary == "nothing" else f"attribution_by_{arguments.vary}"
-
-
-def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 if __name__ == "__main__":

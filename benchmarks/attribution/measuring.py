@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import platform
 import sys
 import threading
 import time
@@ -36,6 +37,14 @@ def measure_memory(work: Callable[[], Any], device: torch.device) -> float:
     with _PeakMemory() as peak:
         work()
     return peak.mebibytes
+
+
+def processor() -> str:
+    """The name of the machine's processor."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
 
 
 class _PeakMemory:
