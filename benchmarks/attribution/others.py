@@ -77,7 +77,7 @@ def pytorch_grad_cam(
 
 
 def quantus(network: Network, image: Tensor, methods: tuple[str, ...], n_steps: int, batch: int | None) -> Contender:
-    """``quantus.explain`` on arrays, as its documentation calls it; parameters that want gradients.
+    """``quantus.explain`` as its documentation calls it, on tensors, as arrays would become float32.
 
     Its saliency is asked not to sum the channels, of which the largest counts here; its Grad-CAM neither takes the
     positive part nor enlarges it afterwards, which is done for it. Its integrated gradients are always 10 steps of the
@@ -90,7 +90,7 @@ def quantus(network: Network, image: Tensor, methods: tuple[str, ...], n_steps: 
     }
 
     def explained(name: str, images: Tensor, targets: Tensor) -> Tensor:
-        maps = explain(model, images.cpu().numpy(), targets.cpu().numpy(), device=str(images.device), **options[name])
+        maps = explain(model, images.clone().requires_grad_(), targets, device=str(images.device), **options[name])
         found = torch.from_numpy(maps).to(images.device)
         if name == "saliency":
             return found.amax(dim=1)
