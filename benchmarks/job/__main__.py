@@ -1,4 +1,4 @@
-"""Seconds of the paper's whole job: read the images, train, explain every correctly classified defect, score the maps.
+"""Seconds of the paper's whole job on a CPU: read images, train, explain every correctly classified defect, score maps.
 
     make bench-job                                  # 128 rendered images, 8 epochs, 2 rounds: some minutes a round
     make bench-job ARGS="--all --epochs 30"         # the 501 images and the epochs of the paper: hours
