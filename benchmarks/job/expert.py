@@ -32,7 +32,8 @@ def main() -> None:
     started = time.perf_counter()
     table = task.read_table(arguments.table)
     samples = {split: read(rows) for split, rows in table.groupby("split")}
-    model = task.create_network(arguments.encoder, table["target"].nunique()).to(memory_format=torch.channels_last)
+    model = task.create_network(arguments.encoder, table["target"].nunique(), arguments.weights)
+    model.to(memory_format=torch.channels_last)
     weights = task.balanced_weights(table[table["split"] == "train"])
     train(model, samples["train"], samples["test"], weights, arguments.epochs)
     trained = time.perf_counter()

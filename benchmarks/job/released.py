@@ -29,7 +29,8 @@ def main() -> None:
     started = time.perf_counter()
     table = task.read_table(arguments.table)
     parts = dict(list(table.groupby("split")))
-    model = task.create_network(arguments.encoder, table["target"].nunique()).to(memory_format=torch.contiguous_format)
+    model = task.create_network(arguments.encoder, table["target"].nunique(), arguments.weights)
+    model.to(memory_format=torch.contiguous_format)
     train(model, parts["train"], parts["test"], arguments.epochs)
     trained = time.perf_counter()
     overlaps = [explain(model, Files(rows, flip=False)) for rows in parts.values()]

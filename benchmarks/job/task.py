@@ -25,6 +25,7 @@ def parse(description: str | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", type=Path, help="CSV with the columns image, mask, label and split")
     parser.add_argument("--encoder", default="efficientnet_b0")
+    parser.add_argument("--weights", type=Path, help="a file of the encoder's weights; random ones without it")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seed", type=int, default=42)
     return parser.parse_args()
@@ -36,9 +37,9 @@ def read_table(path: Path) -> pd.DataFrame:
     return table.assign(target=pd.Categorical(table["label"]).codes)
 
 
-def create_network(encoder: str, n_classes: int) -> EncoderDecoder:
-    """With random weights: images (B, 3, H, W) -> class logits (B, classes), mask logits (B, H, W)."""
-    return EncoderDecoder(create_encoder(encoder, pretrained=False, weights=None), n_classes, DECODER_CHANNELS, SIZE)
+def create_network(encoder: str, n_classes: int, weights: Path | None = None) -> EncoderDecoder:
+    """Images (B, 3, H, W) -> class logits (B, classes), mask logits (B, H, W); an encoder without a file is random."""
+    return EncoderDecoder(create_encoder(encoder, pretrained=False, weights=weights), n_classes, DECODER_CHANNELS, SIZE)
 
 
 def balanced_weights(table: pd.DataFrame) -> Tensor:
