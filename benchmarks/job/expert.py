@@ -23,7 +23,7 @@ from benchmarks.job import task
 from xairank.models import EncoderDecoder
 
 EXPLAINED = 8  # images at once
-INTERNAL_BATCH = 8  # steps at once: what Captum is fastest with on two cores, of 4, 8, 16 and 32
+INTERNAL_BATCH = 8  # steps at once: Captum goes through all (image, step) pairs in batches of so many
 
 
 def main() -> None:
