@@ -40,8 +40,9 @@ ROOT = Path(__file__).parents[2]
 CATEGORY = "hazelnut"
 DEFECTS = ("crack", "cut", "hole", "print")
 ONLY_THE_SAME = (
-    *("evaluation=overlap", "~evaluation.metrics.topk_iou", "evaluation.measures={}"),
-    *("attribution.controls={}", "attribution.keep_maps=false"),
+    *("evaluation=overlap", "~evaluation.metrics.topk_iou", "~evaluation.measures.reliance"),
+    *(f"~attribution.controls.{name}" for name in ("random", "center", "edges", "constant", "own_mask")),
+    "attribution.keep_maps=false",
 )
 COMMANDS = {
     "xairank": ONLY_THE_SAME,

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from benchmarks.job import expert, released, task
-from benchmarks.job.__main__ import CATEGORY, DEFECTS, prepare
+from benchmarks.job.__main__ import CATEGORY, DEFECTS, ONLY_THE_SAME, prepare
 from xairank.data.datamodule import DefectDataModule
 from xairank.data.index import Source
 from xairank.data.synthetic import SyntheticCategory
@@ -25,6 +26,14 @@ def test_the_scripts_have_the_options_of_the_configuration():
     assert (model.decoder_channels, model.lr, model.beta) == (task.DECODER_CHANNELS, task.LEARNING_RATE, task.BETA)
     assert tuple(gradients.methods) == task.METHODS
     assert gradients.methods.integrated_gradients.n_steps == task.STEPS
+
+
+def test_xairank_does_only_what_the_scripts_do():
+    with initialize_config_dir(str(ROOT / "conf"), version_base=None):
+        config = compose("train", overrides=list(ONLY_THE_SAME))
+    assert not config.attribution.controls
+    assert not config.evaluation.measures
+    assert list(config.evaluation.metrics) == ["topk_overlap"]
 
 
 def test_all_read_the_same_images_masks_and_split(tmp_path):
