@@ -1,43 +1,22 @@
 """The paper's sentences, and what the answers leave of each."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from audit.answers.answer import Answer
 from audit.answers.controls import NOTHING_KNOWN
 from audit.answers.randomised import ALIKE, RISES
 from audit.ledger import LARGER, SMALLER, UNTESTED, Decision, interval
 from audit.study import GRADCAM, IG, IN_A_SENTENCE, PAPER, REAL, SALIENCY, label, over, said
+from audit.verdicts import CHOICE, FALLS, OPEN, OWN, SOMETIMES, STANDS, Claim, claim, place_of
 from xairank.names import in_words
 from xairank.ranking.bootstrap import Interval
 from xairank.ranking.pairs import ALPHA
+from xairank.tables.published import published_metrics
 
-STANDS, PARTLY, SOMETIMES = "stands", "shown on some", "depends on the data"
-CHOICE, FALLS, OPEN = "depends on a choice", "does not stand", "cannot be decided"
-ORDER = (STANDS, PARTLY, SOMETIMES, CHOICE, FALLS, OPEN)
 Facts = Mapping[str, Mapping[str, Any]]
-Holds = Mapping[str, bool | None]
 FOUR = 4  # test images of a class in the paper
-OWN = "hazelnut"  # the paper's own data
 LOWEST = 0.79  # what the paper's sentence says of Grad-CAM's win rate
-
-
-class Claim(NamedTuple):
-    """A sentence of the paper.
-
-    Attributes:
-        sentence: As the paper has it.
-        place: Its section.
-        own: What is left of it on hazelnuts, the paper's data.
-        verdict: What is left of it on all real data.
-        why: In words, with numbers.
-    """
-
-    sentence: str
-    place: str
-    own: str
-    verdict: str
-    why: str
 
 
 def judge(answers: Mapping[str, Answer]) -> list[Claim]:
@@ -53,35 +32,8 @@ def judge(answers: Mapping[str, Answer]) -> list[Claim]:
         _suitable: {"wins", "controls"},
         _classes: {"repeats"},
     }
-    claims = [make(facts) for make, names in makers.items() if names <= set(facts)]
-    return sorted(claims, key=lambda claim: [_place(claim.own), _place(claim.verdict)])
-
-
-def _place(verdict: str) -> int:
-    return next((place for place, known in enumerate(ORDER) if verdict.startswith(known)), len(ORDER))
-
-
-def over_data(holds: Mapping[str, bool | None]) -> str:
-    """The verdict from whether the sentence holds on each data set, None where neither it nor its opposite is shown.
-
-    Example:
-        >>> over_data({"a": True, "b": True}), over_data({"a": True, "b": None}), over_data({"a": True, "b": False})
-        ('stands', 'shown on some: 1 of 2', 'depends on the data')
-        >>> over_data({"a": False, "b": None}), over_data({"a": None})
-        ('does not stand', 'cannot be decided')
-    """
-    values = list(holds.values())
-    if False in values:
-        return SOMETIMES if True in values else FALLS
-    if all(values):
-        return STANDS
-    return f"{PARTLY}: {values.count(True)} of {len(values)}" if True in values else OPEN
-
-
-def _claim(sentence: str, place: str, holds: Holds, why: str) -> Claim:
-    """A claim from whether it holds on each data set."""
-    own = {data: value for data, value in holds.items() if data == OWN}
-    return Claim(sentence, place, over_data(own) if own else "-", over_data(holds), why)
+    judged = [make(facts) for make, names in makers.items() if names <= set(facts)]
+    return sorted(judged, key=lambda one: [place_of(one.own), place_of(one.verdict)])
 
 
 def _never_below(facts: Facts) -> Claim:
@@ -96,7 +48,7 @@ def _never_below(facts: Facts) -> Claim:
         listed = [f"{interval(*own[name])} ({name.replace('_', ' ')})" for name in (worst, best)]
         why += f" In single classes of {IN_A_SENTENCE[OWN]} it is {' to '.join(listed)}."
     sentence = "Its win-rate is never below 79% and reaches up to 95% [...] as well as for each individual defect class"
-    return _claim(sentence, "3.4", holds, why)
+    return claim(sentence, "3.4", holds, why)
 
 
 def _all_above(rates: Sequence[Interval], least: float) -> bool | None:
@@ -111,12 +63,18 @@ def _dominates(facts: Facts) -> Claim:
     why = f"Its overlap is shown to be larger than that of both others on {over(ahead)}"
     why += f", and not on {over(not_ahead)}." if not_ahead else "."
     listed = in_words([f"{value:.2f} ({IN_A_SENTENCE[data]})" for data, value in facts["wins"]["accuracy"].items()])
-    why += f" The condition: balanced accuracy on test images is {listed}; the paper's is 0.94."
+    why += f" The condition: balanced accuracy on test images is {listed}; the paper's is "
+    why += f"{published_accuracy():.2f}."
     sentence = (
         "Under the condition that the classification model achieves strong predictive performance, GC consistently "
         "dominates the comparison"
     )
-    return _claim(sentence, "3.4", holds, why)
+    return claim(sentence, "3.4", holds, why)
+
+
+def published_accuracy() -> float:
+    """The paper's balanced accuracy on test images after the last epoch, over its seeds."""
+    return float(published_metrics().groupby("seed")["test_balanced_accuracy"].last().mean())
 
 
 def leads_both(decided: Mapping[Any, Decision], data: str) -> bool | None:
@@ -130,7 +88,7 @@ def _worst(facts: Facts) -> Claim:
     shown = {data: decided[data, IG, SALIENCY] for data in facts["wins"]["real"]}
     holds = {data: {LARGER: True, SMALLER: False}.get(decision.verdict) for data, decision in shown.items()}
     why = "; ".join(f"{IN_A_SENTENCE[data]} {decision}" for data, decision in shown.items())
-    return _claim(
+    return claim(
         "IG ranks second, while SM consistently performs worst",
         "3.4",
         holds,
@@ -155,7 +113,7 @@ def _noise(facts: Facts) -> Claim:
         clauses.append(f"on {IN_A_SENTENCE[data]} {in_words(listed)}")
     why = f"What blurred maps gain: {'; '.join(clauses)}."
     sentence = "The inferior performance of SM and IG [comes from] noisy or fragmented [maps]"
-    return _claim(sentence, "3.4", holds, why)
+    return claim(sentence, "3.4", holds, why)
 
 
 def _estimate(decision: Decision) -> str:
@@ -183,10 +141,10 @@ def _choices(facts: Facts) -> Claim:
     ]
     why += f" Integrated gradients gain with {'; '.join(listed)}." if listed else ""
     sentence = "(not said, asked here) The comparison does not hang on a choice such as the baseline"
-    claim = _claim(sentence, "-", holds, why)
-    return claim._replace(
-        own=CHOICE if claim.own == FALLS else claim.own,
-        verdict=CHOICE if claim.verdict in (FALLS, SOMETIMES) else claim.verdict,
+    found = claim(sentence, "-", holds, why)
+    return found._replace(
+        own=CHOICE if found.own == FALLS else found.own,
+        verdict=CHOICE if found.verdict in (FALLS, SOMETIMES) else found.verdict,
     )
 
 
@@ -215,7 +173,7 @@ def _faithful(facts: Facts) -> Claim:
         if higher
         else ""
     )
-    return _claim("We adopt Top-K Overlap to evaluate the faithfulness of the explanation methods", "3.3", holds, text)
+    return claim("We adopt Top-K Overlap to evaluate the faithfulness of the explanation methods", "3.3", holds, text)
 
 
 def _suitable(facts: Facts) -> Claim:
@@ -245,7 +203,7 @@ def _suitable(facts: Facts) -> Claim:
     why += f" ({in_words(missing)})." if missing else "." if others else ""
     counts = in_words([f"{len(candidates[data])} ({IN_A_SENTENCE[data]})" for data in real])
     why += f" Candidates beside the three, of which the best was chosen on these images: {counts}."
-    return _claim("GC emerges as the most suitable explanation method", "4.3", holds, why)
+    return claim("GC emerges as the most suitable explanation method", "4.3", holds, why)
 
 
 def _leads_controls(facts: Facts, data: str) -> bool | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import jinja2
 
-from audit import claims
+from audit import claims, verdicts
 from audit.answers.answer import Answer, Finish
 from audit.answers.randomised import randomised_data
 from audit.collect import RESULTS, read_results
@@ -92,7 +92,7 @@ def render(study: Study, answers: Mapping[str, Answer], decisions: Mapping[str, 
         answers=answers,
         sections=sections(),
         claims=claims.judge(answers),
-        words=claims,
+        words=verdicts,
         n_real=len(study.data(REAL)),
         n_tests=sum(decision.verdict in (LARGER, SMALLER, NOT_SHOWN) for decision in decisions.values()),
         data=_data(study),

@@ -7,9 +7,10 @@ from typing import Any, cast
 from audit.answers.answer import Answer
 from audit.answers.ladder import EDGES
 from audit.answers.randomised import ALIKE, PASSES, RISES, STAYS
-from audit.claims import OWN, leads_both
+from audit.claims import leads_both
 from audit.ledger import LARGER, Decision, interval
 from audit.study import GRADCAM, IG, SALIENCY, said
+from audit.verdicts import OWN
 
 
 def headline(answers: Mapping[str, Answer]) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from audit.answers.repeats import Spread
 from audit.answers.ties import LOST, NOTHING, OUTRIGHT, TIED, outcomes_of
-from audit.claims import CHOICE, FALLS, OPEN, PARTLY, SOMETIMES, STANDS, judge, over_data
+from audit.claims import judge
 from audit.collect import add_runs
 from audit.document import DOCS, README, answer, list_tests, render, write_document
 from audit.grid import grid
@@ -15,6 +15,7 @@ from audit.headline import headline, with_headline
 from audit.picture import draw_headline
 from audit.repeated import compare
 from audit.study import GRADCAM, Study, by_case, paired
+from audit.verdicts import CHOICE, FALLS, OPEN, PARTLY, SOMETIMES, STANDS, over_data
 from tests.audit.made_results import LEVELS, make_results
 from xairank.figures.style import save
 
