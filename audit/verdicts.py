@@ -6,7 +6,7 @@ from typing import NamedTuple
 STANDS, PARTLY, SOMETIMES = "stands", "shown on some", "depends on the data"
 CHOICE, FALLS, OPEN = "depends on a choice", "does not stand", "cannot be decided"
 ORDER = (STANDS, PARTLY, SOMETIMES, CHOICE, FALLS, OPEN)
-OWN = "hazelnut"  # the paper's own data
+PAPERS_DATA = "hazelnut"
 Holds = Mapping[str, bool | None]
 
 
@@ -39,18 +39,18 @@ def over_data(holds: Mapping[str, bool | None]) -> str:
     Example:
         >>> over_data({"a": True, "b": True}), over_data({"a": True, "b": None}), over_data({"a": True, "b": False})
         ('stands', 'shown on some: 1 of 2', 'depends on the data')
-        >>> over_data({"a": False, "b": None}), over_data({"a": None})
-        ('does not stand', 'cannot be decided')
+        >>> over_data({"a": False, "b": None}), over_data({"a": None}), over_data({})
+        ('does not stand', 'cannot be decided', 'cannot be decided')
     """
     values = list(holds.values())
     if False in values:
         return SOMETIMES if True in values else FALLS
-    if all(values):
+    if values and all(values):
         return STANDS
     return f"{PARTLY}: {values.count(True)} of {len(values)}" if True in values else OPEN
 
 
 def claim(sentence: str, place: str, holds: Holds, why: str) -> Claim:
     """A claim from whether it holds on each data set."""
-    own = {data: value for data, value in holds.items() if data == OWN}
+    own = {data: value for data, value in holds.items() if data == PAPERS_DATA}
     return Claim(sentence, place, over_data(own) if own else "-", over_data(holds), why)

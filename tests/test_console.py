@@ -102,9 +102,21 @@ def test_a_download_shows_its_name_and_size_in_a_terminal(screen):
 def test_a_command_ends_without_a_last_look_at_all_that_was_imported():
     script = """
 import atexit, gc
+before = gc.get_threshold()
 from xairank.console import command
 atexit.register(lambda: print(gc.get_freeze_count() > 0))  # runs after what the command registers
-command(lambda: print(gc.get_freeze_count()))()
+command(lambda: print(gc.get_freeze_count(), gc.get_threshold() == (10_000, *before[1:])))()
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["0", "True"]
+    assert done.stdout.split() == ["0", "True", "True"]
+
+
+def test_a_command_leaves_a_collector_that_is_off_as_it_is():
+    script = """
+import gc
+from xairank.console import command
+gc.set_threshold(0)
+command(lambda: print(gc.get_threshold()[0]))()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0"]

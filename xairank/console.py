@@ -31,6 +31,7 @@ from xairank.stopping import interruption, stoppable
 
 P = ParamSpec("P")
 T = TypeVar("T")
+OBJECTS = 10_000  # new ones, after which garbage is looked for
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOTEBOOK = Console().is_jupyter  # shows lines as they are: no widgets, and no bars that move the cursor
 console = Console(force_jupyter=False, force_terminal=False if _NOTEBOOK else None)
@@ -78,9 +79,12 @@ def command(main: Callable[P, None]) -> Callable[P, None]:
 def _collect_less_garbage() -> None:
     """Spares a command two seconds: Python's garbage collector looks at what the large libraries hold again and again.
 
-    It does while they are imported, every 700 objects, and once more at the end, when all that is left is given back.
+    It does while they are imported, every some hundred objects, and once more at the end, for objects in cycles whose
+    ``__del__`` is then called; at the end of a command it no longer is.
     """
-    gc.set_threshold(10_000, *gc.get_threshold()[1:])
+    objects, *others = gc.get_threshold()
+    if 0 < objects < OBJECTS:  # neither where it is off, nor where somebody has chosen more
+        gc.set_threshold(OBJECTS, *others)
     atexit.register(gc.freeze)
 
 

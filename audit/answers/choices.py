@@ -137,7 +137,7 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         falls = [
             f"{interval(*choice.rate)} on {IN_A_SENTENCE[data]} ({choice.words})"
             for data, choice in lowest.items()
-            if choice.words != BASE
+            if choice.words != BASE and choice.rate.mean < every[data][0].rate.low
         ]
         short = f"Grad-CAM's win rate falls as low as {in_words(falls)}. " if falls else ""
         short += (
@@ -148,7 +148,7 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         return Answer(
             short,
             by_data(_sentence(data, every[data], decided, gains) for data in real),
-            ("Data and choice", "Basis", "Grad-CAM's win rate", "Better other", "Grad-CAM minus it"),
+            ("Data and choice", "Basis", "Grad-CAM's win rate", "Compared with", "Grad-CAM minus it"),
             rows,
             _figure(every),
             facts={
@@ -204,7 +204,7 @@ def _sentence(
         clauses.append(f"no lead over the better other is shown with {in_words(differences)}")
     changed = [f"{words.partition(': ')[2] or words} ({one})" for (name, words), one in gains.items() if name == data]
     if changed:
-        clauses.append(f"the overlap of integrated gradients changes with {in_words(changed)}")
+        clauses.append(f"what another baseline adds to integrated gradients: {in_words(changed)}")
     metrics = [choice.words for choice in some if choice not in same_metric]
     best = [words for words in metrics if own[words].difference > 0]
     if metrics:

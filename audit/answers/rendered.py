@@ -64,7 +64,7 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         recalls = {switch: recall(study, REAL_NUTS, switch) for switch in ("base", *transfers)}
         rows = _rows(study, same, taus, recalls, decided)
         agreed = [f"{sum(some.values())} of {len(some)} ({IN_A_SENTENCE[data]})" for data, some in same.items()]
-        best = [f"{interval(*recalls[switch])} {trained_on(switch)}" for switch in recalls]
+        best = [f"{interval(*recalls[switch])} with networks {trained_on(switch)}" for switch in recalls]
         short = (
             f"Of the verdicts on real hazelnuts, rendered ones repeat {in_words(agreed)}; the share of real "
             f"defects that is classified correctly is {in_words(best)}."

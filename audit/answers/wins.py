@@ -61,8 +61,8 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         both = [data for data in real if len(ahead[data]) == 2]
         listed = in_words([f"{interval(*rates[data])} ({IN_A_SENTENCE[data]})" for data in real])
         short = (
-            f"On real data Grad-CAM wins {listed} of the images, where the paper says {paper:.2f}; its overlap is "
-            f"shown to be larger than that of both others on {over(both, 'none of them')}."
+            f"On real data Grad-CAM wins {listed} of the images, where the paper has {paper:.2f} on its test images; "
+            f"its overlap is shown to be larger than that of both others on {over(both, 'none of them')}."
         )
         return Answer(
             short,

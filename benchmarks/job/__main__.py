@@ -109,7 +109,7 @@ def run(contender: str, folder: Path, number: int, arguments: argparse.Namespace
         options += ["--weights", str(arguments.weights.resolve())] if arguments.weights else []
         whole, output = timed([command, "samples.csv", *options], folder)
         return {**json.loads(output.splitlines()[-1]), "whole": whole}
-    name = f"job{number}-{len(command)}"
+    name = f"round_{number}_{list(COMMANDS).index(contender)}"
     whole, _ = timed(["xairank.train", f"name={name}", *overrides(arguments), f"seed={seed}", *command], folder)
     (run,) = (folder / "multirun" / name).glob("*/run.json")
     return {**read_run(run.parent), "whole": whole}

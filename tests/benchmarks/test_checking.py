@@ -58,9 +58,14 @@ def test_maps_that_rounding_moves_are_compared_in_double(case, name, method):
     def create(network, *others):
         contender = CONTENDERS[name].create(network, *others)
         return lambda images, targets: {
-            each: maps.roll(int(images.dtype == torch.float32), dims=-1)
+            each: with_noise(maps) if images.dtype == torch.float32 else maps
             for each, maps in contender(images, targets).items()
         }
+
+    def with_noise(maps):
+        maps = maps.clone()
+        maps[:, :4] += 0.1 * maps.amax(dim=(1, 2))[:, None, None]
+        return maps
 
     check(case, dataclasses.replace(CONTENDERS[name], create=create), method)
 
@@ -95,6 +100,17 @@ def test_another_number_of_steps_is_refused(case):
 
     with pytest.raises(ValueError, match="integrated_gradients differs"):
         check(case, Entrant(create), "integrated_gradients")
+
+
+def test_maps_that_are_wrong_in_single_precision_alone_are_refused_from_the_first_contender_on(case):
+    def anything(network, images, targets, maps):
+        return torch.rand_like(maps) if maps.dtype == torch.float32 else maps
+
+    network, images, targets = case
+    entrant = changed("gradcam", anything)
+    maps = entrant.create(network, images[:1], ("gradcam",), STEPS, 2)(images, targets)
+    with pytest.raises(ValueError, match="gradcam differs"):
+        Referee(network, images, targets, STEPS).check(entrant, maps)
 
 
 def test_maps_that_are_not_numbers_are_refused(case):

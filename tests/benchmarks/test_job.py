@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -8,13 +9,15 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
+from torch.utils.data import TensorDataset
 
 from benchmarks.job import expert, released, task
-from benchmarks.job.__main__ import CATEGORY, DEFECTS, ONLY_THE_SAME, prepare
+from benchmarks.job.__main__ import CATEGORY, DEFECTS, ONLY_THE_SAME, overrides, parse, prepare
 from xairank.data.datamodule import DefectDataModule
 from xairank.data.index import Source
 from xairank.data.synthetic import SyntheticCategory
 from xairank.evaluation import topk_overlap
+from xairank.models import MultitaskModule
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,6 +37,55 @@ def test_xairank_does_only_what_the_scripts_do():
     assert not config.attribution.controls
     assert not config.evaluation.measures
     assert list(config.evaluation.metrics) == ["topk_overlap"]
+
+
+def test_xairank_trains_as_the_scripts_are_told_to(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["bench-job", "--epochs", "3", "--good", "7", "--encoder", "resnet18"])
+    with initialize_config_dir(str(ROOT / "conf"), version_base=None):
+        config = compose("train", overrides=overrides(parse()))
+    assert config.trainer.max_epochs == 3
+    assert config.data.synthetic.good == 7
+    assert config.model.encoder == "resnet18"
+    assert config.model.class_weights == "balanced"
+
+
+def test_all_have_the_same_loss():
+    torch.manual_seed(0)
+    model = task.create_network("resnet10t", 3).eval()
+    images, masks = torch.randint(0, 256, (2, 3, 224, 224), dtype=torch.uint8), torch.rand(2, 224, 224) < 0.1
+    labels, weights = torch.tensor([2, 0]), torch.tensor([0.5, 1.0, 2.0])
+    module = MultitaskModule(
+        model, 3, beta=task.BETA, mask_loss="bce", class_weights=weights, lr=task.LEARNING_RATE, seed=0
+    )
+    batch = SimpleNamespace(images=images.float() / 255, masks=masks, labels=labels)
+    module.log_dict = lambda *args, **options: None
+    expected = module._step(batch, "test", module.test_accuracy).item()
+    assert expert.loss_of(model, images, masks, labels, weights).item() == pytest.approx(expected, rel=1e-5)
+    loss, _ = released.loss_of(model, images.float() / 255, masks.float(), labels, weights)
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_experts_masks_are_mirrored_with_the_images():
+    torch.manual_seed(0)
+    masks = torch.rand(16, 8, 8) < 0.3
+    images, mirrored = expert.flipped(masks[:, None].expand(-1, 3, -1, -1).byte().clone(), masks.clone())
+    assert images[:, 0].bool().equal(mirrored)
+    assert not mirrored.equal(masks)
+
+
+def test_the_expert_explains_the_defects_that_are_classified_correctly():
+    torch.manual_seed(0)
+    model = task.create_network("resnet10t", 3).eval()
+    images = torch.randint(0, 256, (6, 3, 224, 224), dtype=torch.uint8)
+    masks = torch.zeros(6, 224, 224, dtype=torch.bool)
+    masks[:4, 50:60, 50:60] = True
+    with torch.no_grad():
+        predicted = model(expert.as_floats(images))[0].argmax(dim=1)
+    targets = torch.cat(
+        [predicted[:3], (predicted[3:] + 1) % 3]
+    )  # one defect, and both good ones, are classified wrongly
+    found = expert.explain(model, [TensorDataset(images, masks, targets)])
+    assert len(found) == 3
 
 
 def test_all_read_the_same_images_masks_and_split(tmp_path):
