@@ -204,7 +204,7 @@ def _sentence(
         clauses.append(f"no lead over the better other is shown with {in_words(differences)}")
     changed = [f"{words.partition(': ')[2] or words} ({one})" for (name, words), one in gains.items() if name == data]
     if changed:
-        clauses.append(f"what another baseline adds to integrated gradients: {in_words(changed)}")
+        clauses.append(f"what is added to integrated gradients by {in_words(changed)}")
     metrics = [choice.words for choice in some if choice not in same_metric]
     best = [words for words in metrics if own[words].difference > 0]
     if metrics:
