@@ -25,11 +25,12 @@ def headline(answers: Mapping[str, Answer]) -> str:
     doubts = []
     left = {other: ladder["decided"][PAPERS_DATA, other] for other in (SALIENCY, IG)}
     if any(one.verdict != LARGER for one in left.values()):
-        listed = in_words([f"{_short(one)} over {said(other)}" for other, one in left.items()])
-        doubts.append(f"once their maps are blurred, no lead over both is shown ({listed})")
+        behind = {other: one for other, one in left.items() if one.verdict != LARGER}
+        listed = " and ".join(_short(one) for one in behind.values())
+        doubts.append(f"blurred {in_words([said(other) for other in behind])} are not shown to be behind ({listed})")
     blurred, edges = ladder["decided"][PAPERS_DATA, EDGES], controls["decided"][PAPERS_DATA, GRADCAM, EDGES]
     if blurred.verdict == LARGER:
-        doubts.append(f"edges, blurred too, score higher by {_short(blurred)}")
+        doubts.append(f"the image's edges, blurred, score above it by {_short(blurred)}")
     elif edges.verdict != LARGER:
         doubts.append(f"it is not shown to beat an edge detector that knows nothing of the network ({_short(edges)})")
     best = controls["best"][PAPERS_DATA]
@@ -37,13 +38,13 @@ def headline(answers: Mapping[str, Answer]) -> str:
     if rival and rival.verdict == LARGER:
         check = _CHECKS.get(cast(Any, facts.get("randomised", {})).get("verdicts", {}).get((PAPERS_DATA, best)), "")
         number = len({*PAPER, *controls["candidates"][PAPERS_DATA]})
-        doubts.append(f"{said(best)}, the best of {number} methods, scores higher by {_short(rival)}{check}")
+        doubts.append(f"{said(best)}, the best of {number} methods, scores above it by {_short(rival)}{check}")
     verdict = "Only in part." if leads and doubts else "It holds." if leads else "It is not shown to."
     rate = interval(*wins["rates"][PAPERS_DATA])
     n_images = wins["images"][PAPERS_DATA]
     but = f" But {'; '.join(doubts)}." if leads and doubts else ""
     return (
-        f"**{verdict}** On {n_images} real hazelnuts, the paper's own data, Grad-CAM {first}: it wins {rate} of the "
+        f"**{verdict}** On {n_images} real hazelnuts of the paper's data set, Grad-CAM {first}: it wins {rate} of the "
         f"images.{but}"
     )
 

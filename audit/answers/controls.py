@@ -69,9 +69,9 @@ def ask(study: Study, ledger: Ledger) -> Finish:
             for data in names
         }
         real = real_or_all(names)
-        winners = in_words([f"{said(best[data])} ({IN_A_SENTENCE[data]})" for data in real])
+        winners = in_words([f"{said(best[data])} on {IN_A_SENTENCE[data]}" for data in real])
         return Answer(
-            f"{_who_beats({data: beaten[data] for data in real})} The highest mean of all candidates has {winners}.",
+            f"{_who_beats({data: beaten[data] for data in real})} The candidates of the highest mean: {winners}.",
             by_data(_sentence(data, decided, best[data]) for data in real),
             ("Data and method", "Minus centre", "Minus edges", "Minus own mask"),
             rows,

@@ -65,7 +65,7 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         short = (
             f"Grad-CAM's lead over the better other is shown in {number[0]} of {number[1]} thirds of the real defects "
             "by size or thinness"
-            f"{f'; that it is behind, on {in_words(behind)}' if behind else ''}."
+            f"{f'. It is shown to be behind on {in_words(behind)}' if behind else ''}."
         )
         return Answer(
             short,

@@ -75,8 +75,8 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         kept = [data for data in real if all(decided[data, other].verdict == LARGER for other in (SALIENCY, IG))]
         left = [f"{_least(decided, data)} ({IN_A_SENTENCE[data]})" for data in real]
         short = (
-            f"With the others at their best blur, Grad-CAM's lead over both is shown on {over(kept)}; over the better "
-            f"of them {in_words(left)} is left of it."
+            f"With the others at their best blur, Grad-CAM's lead over both is shown on {over(kept)}; against the "
+            f"better of them it is {in_words(left)}."
         )
         return Answer(
             short,

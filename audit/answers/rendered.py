@@ -66,7 +66,7 @@ def ask(study: Study, ledger: Ledger) -> Finish:
         agreed = [f"{sum(some.values())} of {len(some)} ({IN_A_SENTENCE[data]})" for data, some in same.items()]
         best = [f"{interval(*recalls[switch])} with networks {trained_on(switch)}" for switch in recalls]
         short = (
-            f"Of the verdicts on real hazelnuts, rendered ones repeat {in_words(agreed)}; the share of real "
+            f"Comparisons of methods with the verdict of the real hazelnuts: {in_words(agreed)}. The share of real "
             f"defects that is classified correctly is {in_words(best)}."
         )
         return Answer(

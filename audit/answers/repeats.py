@@ -52,8 +52,8 @@ def ask(study: Study, _: Ledger) -> Finish:
         at_16 = [spreads[data].detectable(PAPERS_IMAGES) for data in real]
         agree = {data: _agreeing(study.scores(data), "seed") for data in names}
         short = (
-            f"With the paper's {PAPERS_IMAGES} test images, differences of overlap below {min(at_16):.2f} to "
-            f"{max(at_16):.2f} are found with less than 80 % probability; to find {SMALL} with that takes "
+            f"The paper's {PAPERS_IMAGES} test images find differences of overlap above {min(at_16):.2f} to "
+            f"{max(at_16):.2f}, by data set, with 80 % probability in a test of their own; to find {SMALL} takes "
             f"{_range([spreads[data].needed(SMALL) for data in real])} images."
         )
         return Answer(

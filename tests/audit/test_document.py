@@ -136,7 +136,7 @@ def test_a_choice_counts_where_it_turns_the_comparison_or_takes_the_lead(verdict
 
 
 def test_the_headline_has_the_difference_of_each_method():
-    (sentence,) = re.findall(r"LRP, .*? scores higher by ([\d.]+) ", headline(answer(led_by_lrp())[0]))
+    (sentence,) = re.findall(r"LRP, .*? scores above it by ([\d.]+) ", headline(answer(led_by_lrp())[0]))
     study = led_by_lrp()
     scores = study.scores("hazelnut", methods=["gradcam", "lrp"])
     means = scores.groupby(["method", "seed"])["topk_overlap"].mean().groupby("method").mean()
