@@ -68,7 +68,7 @@ RENDERED_35 = Data(
 PRETRAINED = ("model.encoder=tf_efficientnetv2_b0", "model.encoder_weights={weights}/" + WEIGHTS)
 SCRATCH = ("model.encoder=resnet18", "model.pretrained=false")  # there are no weights of another encoder
 
-# One thing each that the released code, or taste, does otherwise than the base, all by the same overlap.
+# One thing each that the released code, or taste, does otherwise than the base; the most important first.
 SWITCHES = {
     "repeated": (),  # nothing: the base once more, on the machine of the other switches
     "reference_code": (),

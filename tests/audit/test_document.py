@@ -4,6 +4,7 @@ from functools import cache
 
 import pandas as pd
 import pytest
+from scipy.stats import wilcoxon
 
 from audit.answers.repeats import Spread
 from audit.answers.ties import LOST, NOTHING, OUTRIGHT, TIED, outcomes_of
@@ -133,6 +134,12 @@ def test_a_choice_counts_where_it_turns_the_comparison_or_takes_the_lead(verdict
     words = [("hazelnut", "flips"), ("hazelnut", "baseline: black")]
     decided = {key: decision(one) for key, one in zip(words, verdicts, strict=True)}
     assert _choices({"choices": {"decided": decided, "gains": {words[1]: decision(gain)}}}).own == verdict
+
+
+def test_four_images_decide_nothing_whatever_they_are():
+    claim = next(claim for claim in judge(answered()[1]) if "Table 4" in claim.sentence)
+    assert f"p below {wilcoxon([0.9, 0.8, 0.7, 0.6]).pvalue:.3f}" in claim.why
+    assert claim.own == OPEN
 
 
 def test_the_headline_has_the_difference_of_each_method():
